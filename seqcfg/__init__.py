@@ -1,0 +1,3 @@
+"""seqcfg: declarative sequence modelling on TensorFlow."""
+
+__version__ = "0.1.0"

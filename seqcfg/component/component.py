@@ -1,0 +1,50 @@
+"""Component: one class that is both the parameters a recipe can write and the behaviour they describe."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, ClassVar, dataclass_transform
+
+CATALOG: dict[str, dict[str, type[Component]]] = {}  # kind -> type -> class
+
+
+def param(*, default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING, doc: str, affects: str = "result") -> Any:
+    """One recipe field: its default, its only documentation, and what it affects.
+
+    `affects="nothing"` keeps the field out of the fingerprint (a logging interval, say).
+    """
+    return dataclasses.field(default=default, default_factory=factory, metadata={"doc": doc, "affects": affects})
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(param,))
+class Component:
+    """A frozen dataclass of `param` fields.
+
+    `class Layer(Component, kind="layer")` opens a family; `class Dense(Layer, type="dense")` adds a member that a
+    recipe names by `type:`. A subclass with neither (`class Batching(Record)`) is a record: a mapping whose class
+    follows from the slot it stands in, so that it needs no `type:`.
+    """
+
+    kind: ClassVar[str] = ""
+    type: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, kind: str = "", type: str = "", **rest: Any):
+        super().__init_subclass__(**rest)
+        if kind:
+            cls.kind, cls.type = kind, ""
+            CATALOG.setdefault(kind, {})
+        dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+        if type:
+            cls.type = type
+            taken = CATALOG[cls.kind].setdefault(type, cls)
+            if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
+                raise TypeError(f"{cls.kind}.{type} is already defined in {taken.__module__}")
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        """Yields (field, message, hint) for every broken rule that spans several fields of this component."""
+        yield from ()
+
+
+class Record(Component, kind="record"):
+    """A group of fields with a fixed place in the recipe; written without `type:`."""

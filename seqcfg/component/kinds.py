@@ -1,0 +1,105 @@
+"""The families of components and the contract of each. A member lives in the folder that carries its family's name."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from seqcfg.component.component import Component
+
+
+class Section(Component, kind="section"):
+    """A top-level section of the recipe (`training:`, `data:`, ...); its type is the section's key."""
+
+
+class Layer(Component, kind="layer"):
+    """A function of weights and an input tensor.
+
+    `declare(d, dim) -> dim` is plain Python: it names weights and children on the declaration `d` and passes the
+    width upward. `dim` is an int, or a tuple of feature axes when `feature_axes` is not 1.
+    `__call__(w, x) -> y` is plain TensorFlow on `x [batch, time, dim]`; `w` is the view on the declared weights.
+    A layer given a `Sequence` is applied to its values; a layer that must see masks, memory or positions
+    derives from `SequenceLayer`.
+    """
+
+    feature_axes: ClassVar[int] = 1
+
+    def declare(self, d: Any, dim: Any) -> Any:
+        """Declares weights and children; returns the output width. The default declares nothing and keeps the width."""
+        return dim
+
+    def __call__(self, w: Any, x: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} defines no __call__")
+
+    def start(self, w: Any, sequence: Any, max_length: Any) -> tuple[Any, Any]:
+        """Prepares step-by-step use. `sequence` carries the memory to attend to, if any; its values are not read.
+
+        Returns (fixed, moving), two nested dicts of tensors: `fixed` has one row per source sentence and never
+        changes, `moving` has one row per hypothesis and is reordered by searches.
+        """
+        return {}, {}
+
+    def step(self, w: Any, x: Any, fixed: Any, moving: Any) -> tuple[Any, Any]:
+        """One position: x holds values [hypotheses, 1, dim] and their start; returns (y, moving).
+
+        The default suits layers that treat each position alone.
+        """
+        return w(x), moving
+
+
+class SequenceLayer(Layer):
+    """A layer on `Sequence -> Sequence`: it sees masks, positions and memory, and may change the time axis.
+
+    It must override `start` and `step` if it mixes positions and is to be used in a step-by-step decoder.
+    """
+
+
+class Model(Component, kind="model"):
+    """Wires layers into a network; offers the pieces a task needs (logits for training, a stepper for search)."""
+
+
+class Task(Component, kind="task"):
+    """What is learnt: which prepared features are read, which losses are minimised, how outputs are found and judged.
+
+    `features() -> dict[str, Feature]`; `declare(d, vocabularies)`; `losses(w, batch) -> dict[str, Loss]`;
+    `stepper(w) -> Stepper` for tasks that search.
+    """
+
+
+class Loss(Component, kind="loss"):
+    """Maps outputs and labels to (sum over weighted positions, sum of weights)."""
+
+
+class Initializer(Component, kind="initializer"):
+    """`__call__(shape, fans, seed) -> float32 tensor`; the value depends on its arguments alone."""
+
+
+class Schedule(Component, kind="schedule"):
+    """`__call__(step) -> float32 scalar tensor`; `step` is an int tensor that counts finished updates from 0."""
+
+
+class Optimizer(Component, kind="optimizer"):
+    """`slots() -> dict[name, initial value]`; `update(gradient, weight, slots, rate, step) -> (weight, slots)`, pure."""
+
+
+class Source(Component, kind="source"):
+    """`examples(open_path) -> Iterator[dict[str, str | bytes | array]]`: one raw corpus, in a fixed order."""
+
+
+class Tokenizer(Component, kind="tokenizer"):
+    """Text to ids and back. `fit(texts, folder)` trains what is missing; `load(folder) -> Codec`."""
+
+
+class Search(Component, kind="search"):
+    """`__call__(stepper, inputs, max_length) -> Hypotheses`, written once against the stepper."""
+
+
+class Metric(Component, kind="metric"):
+    """`compute(hypotheses, references) -> Score` over a whole corpus."""
+
+
+class Exporter(Component, kind="exporter"):
+    """Writes a trained run in a format that is used without seqcfg."""
+
+
+class Strategy(Component, kind="strategy"):
+    """Places weights and batches on devices."""

@@ -1,0 +1,37 @@
+"""The stepper: what a model offers to every search, and what every search returns."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+PAD, UNKNOWN, START, END = 0, 1, 2, 3  # ids that every tokenizer reserves
+NUM_RESERVED = 4
+
+
+class Stepper(Protocol):
+    """A conditional distribution over the next token.
+
+    `start(inputs) -> (fixed, moving)`: two nested dicts of tensors. `fixed` has one row per sentence and never
+    changes; `moving` has one row per sentence at first, is repeated `width` times by a search, and reordered.
+    `step(fixed, moving, tokens, index) -> (moving, logits)`: tokens [sentences * width] int32 are the ids at
+    position `index` (the start id at 0); logits [sentences * width, vocabulary] float32 are those of the next.
+    Hypotheses of a sentence are neighbours: row r belongs to sentence r // width.
+    """
+
+    vocabulary: int
+
+    def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]: ...
+
+    def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]: ...
+
+
+class Hypotheses(NamedTuple):
+    """tokens [batch, n_best, time] int32, ends and padding are 0; lengths [batch, n_best] without the end id;
+
+    scores [batch, n_best] float32, best first; log_probabilities [batch, n_best] of the whole sequence with its end.
+    """
+
+    tokens: Any
+    lengths: Any
+    scores: Any
+    log_probabilities: Any

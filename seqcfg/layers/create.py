@@ -1,0 +1,25 @@
+"""From declared weights to tensors: initial values, and the tree that views read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.layers.view import Context, View, fold_seed
+from seqcfg.lazy import tf
+
+
+def initial_values(declaration: Any, seed: int) -> dict[str, Any]:
+    """{weight path: float32 tensor}; each value depends on the weight's own declaration and the seed alone."""
+    return {weight.path: initial_value(weight, seed) for weight in declaration.all_weights()}
+
+
+def initial_value(weight: Any, seed: int) -> Any:
+    if weight.initializer is None:
+        return tf.zeros(weight.shape)
+    start = tf.constant([seed & 0x7FFFFFFF, 0x5EED], tf.int32)
+    return weight.initializer(weight.shape, weight.fans, fold_seed(start, weight.path))
+
+
+def view(declaration: Any, tree: dict[str, Any], **context: Any) -> View:
+    """The root view for one traced call, on {path: tensor or variable}."""
+    return View(declaration, tree, Context(**context))

@@ -1,0 +1,107 @@
+"""View: how a layer sees its weights and children while TensorFlow traces it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import inspect
+from typing import Any
+
+from seqcfg.component.kinds import Layer, SequenceLayer
+from seqcfg.layers.sequence import Sequence
+from seqcfg.lazy import tf
+
+
+@dataclasses.dataclass
+class Context:
+    """What one traced call of a model shares among its layers.
+
+    seed     int32 [2] tensor from (recipe seed, step), or None outside training: no randomness then
+    dtype    name of the compute dtype; weights stay float32 where they are stored
+    updates  new values of untrained weights by path, to be assigned once per step
+    """
+
+    training: bool = False
+    seed: Any = None
+    dtype: str = "float32"
+    updates: dict[str, Any] = dataclasses.field(default_factory=dict)
+    draws: dict[str, int] = dataclasses.field(default_factory=dict)
+
+
+class View:
+    """`w.kernel` is a weight in the compute dtype, `w.expand(x)` runs a child, `w.blocks` is a list of views.
+
+    Methods of the component can be called through it, too: `w.attention.project(memory)` passes the child's view
+    as first argument.
+    """
+
+    def __init__(self, node: Any, tree: dict[str, Any], context: Context):
+        self._node, self._tree, self.context = node, tree, context
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        node = self._node
+        if name in node.weights:
+            return self._weight(node.weights[name].path)
+        if name in node.children:
+            child = node.children[name]
+            if isinstance(child, list):
+                return [View(one, self._tree, self.context) for one in child]
+            return View(child, self._tree, self.context)
+        method = getattr(type(node.component), name, None)
+        if inspect.isfunction(method):
+            return functools.partial(self._run, method)
+        declared = ", ".join([*node.weights, *node.children]) or "nothing"
+        raise AttributeError(f"{node.path or type(node.component).__name__} declares no {name!r}; it declares {declared}")
+
+    def __call__(self, x: Any, *args: Any, **named: Any) -> Any:
+        component = self._node.component
+        if isinstance(x, Sequence) and isinstance(component, Layer) and not isinstance(component, SequenceLayer):
+            return x.with_values(self._run(type(component).__call__, x.values, *args, **named))
+        return self._run(type(component).__call__, x, *args, **named)
+
+    def has(self, name: str) -> bool:
+        """Whether a weight or child of this name was declared."""
+        return name in self._node.weights or name in self._node.children
+
+    @property
+    def training(self) -> bool:
+        return self.context.training
+
+    @property
+    def component(self) -> Any:
+        return self._node.component
+
+    @property
+    def path(self) -> str:
+        return self._node.path
+
+    def seed(self) -> Any:
+        """An int32 [2] seed of this place and step; a second draw in the same place gets another one."""
+        draw = self.context.draws.get(self.path, 0)
+        self.context.draws[self.path] = draw + 1
+        return fold_seed(self.context.seed, f"{self.path}#{draw}")
+
+    def update(self, name: str, value: Any) -> None:
+        """Sets an untrained weight (batch statistics, quantiser ranges) at the end of this step."""
+        weight = self._node.weights[name]
+        if weight.trainable:
+            raise ValueError(f"{weight.path} is trained; only weights declared with trainable=False are updated by layers")
+        self.context.updates[weight.path] = tf.cast(value, tf.float32)
+
+    def _run(self, method: Any, *args: Any, **named: Any) -> Any:
+        with tf.name_scope((self._node.path.rpartition("/")[2] or type(self._node.component).__name__).replace("-", "_")):
+            return method(self._node.component, self, *args, **named)
+
+    def _weight(self, path: str) -> Any:
+        value = self._tree[path]
+        return tf.cast(value, self.context.dtype) if value.dtype.is_floating else value
+
+
+def fold_seed(seed: Any, text: str) -> Any:
+    """Mixes a text (a weight's path, say) into an int32 [2] seed, the same on every machine."""
+    digest = hashlib.sha256(text.encode()).digest()
+    words = [int.from_bytes(digest[i : i + 4], "little", signed=True) for i in (0, 4)]
+    return tf.bitwise.bitwise_xor(tf.cast(seed, tf.int32), tf.constant(words, tf.int32))
