@@ -1,0 +1,78 @@
+"""Showing problems: as text with the line they are on, as JSON, as annotations of a pull request."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from seqcfg.errors import Problem
+
+MAX_EXCERPT = 160  # characters of a source line that are shown
+FORMATS = ("text", "json", "github")
+
+
+def render(problems: Iterable[Problem], format: str) -> str:
+    """The problems in one of FORMATS."""
+    return {"text": as_text, "json": as_json, "github": as_github}[format](problems)
+
+
+def as_text(problems: Iterable[Problem], *, excerpts: bool = True) -> str:
+    """One block per problem: place, message, the line with a caret, the remedy."""
+    return "\n".join(_block(problem, excerpts) for problem in problems)
+
+
+def as_json(problems: Iterable[Problem]) -> str:
+    """A JSON list of objects with file, line, column, path, message, hint."""
+    names = ("file", "line", "column", "path", "message", "hint")
+    return json.dumps([{name: getattr(problem, name) for name in names} for problem in problems], indent=2, ensure_ascii=False)
+
+
+def as_github(problems: Iterable[Problem]) -> str:
+    """Workflow commands that annotate the lines of a pull request."""
+    return "\n".join(_annotation(problem) for problem in problems)
+
+
+def _annotation(problem: Problem) -> str:
+    places = {"file": problem.file, "line": problem.line, "col": problem.column}
+    properties = ",".join(f"{key}={_escape(str(value), ',:')}" for key, value in places.items() if value)
+    text = ": ".join(part for part in (problem.path, problem.message) if part) + (f" ({problem.hint})" if problem.hint else "")
+    return f"::error {properties}::{_escape(text)}"
+
+
+def _escape(text: str, more: str = "") -> str:
+    for character in "%\r\n" + more:
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
+
+
+def _block(problem: Problem, excerpts: bool) -> str:
+    head, _, hint = str(problem).partition("\n    hint: ")
+    lines = [head]
+    source = _source_line(problem.file, problem.line) if excerpts and problem.line else None
+    if source is not None:
+        lines += _excerpt(source, problem.line, problem.column)
+    if hint:
+        lines.append(f"    hint: {hint}")
+    return "\n".join(lines)
+
+
+def _excerpt(source: str, line: int, column: int) -> list[str]:
+    start = max(0, column - 1 - MAX_EXCERPT // 2) if len(source) > MAX_EXCERPT else 0
+    shown = "".join(character if character.isprintable() else " " for character in source[start : start + MAX_EXCERPT])
+    gutter = f"    {line} | "
+    return [gutter + shown.rstrip(), " " * (len(gutter) - 2) + "| " + " " * max(0, column - 1 - start) + "^"]
+
+
+def _source_line(file: str, line: int) -> str | None:
+    lines = _lines(file)
+    return lines[line - 1] if line <= len(lines) else None
+
+
+@functools.lru_cache(maxsize=16)
+def _lines(file: str) -> tuple[str, ...]:
+    try:
+        return tuple(Path(file).read_text(encoding="utf-8", errors="replace").split("\n"))
+    except (OSError, ValueError):
+        return ()
