@@ -1,0 +1,46 @@
+"""Adam, and Adam with decoupled weight decay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Optimizer
+from seqcfg.component.types import NonNegativeFloat, PositiveFloat, Probability
+from seqcfg.lazy import tf
+
+
+class Adam(Optimizer, type="adam"):
+    """m = b1 m + (1 - b1) g, v = b2 v + (1 - b2) g^2, w -= rate m^ / (sqrt(v^) + epsilon) (arXiv:1412.6980, algorithm 1).
+
+    m^ = m / (1 - b1^t) and v^ = v / (1 - b2^t) with t counted from 1.
+    """
+
+    beta1: Probability = param(default=0.9, doc="Decay of the mean of the gradient.")
+    beta2: Probability = param(default=0.999, doc="Decay of the mean of the squared gradient.")
+    epsilon: PositiveFloat = param(default=1e-8, doc="Keeps the division finite; added to the root.")
+
+    def slots(self) -> dict[str, float]:
+        """What is kept per weight, and where it starts."""
+        return {"mean": 0.0, "square": 0.0}
+
+    def update(self, gradient: Any, weight: Any, slots: dict[str, Any], rate: Any, step: Any) -> tuple[Any, dict[str, Any]]:
+        """The weight and its slots after one update; step counts finished updates."""
+        t = tf.cast(step, tf.float32) + 1.0
+        mean = self.beta1 * slots["mean"] + (1.0 - self.beta1) * gradient
+        square = self.beta2 * slots["square"] + (1.0 - self.beta2) * tf.square(gradient)
+        # rate m^ / (sqrt(v^) + epsilon), with both corrections folded into scalars: two passes over the weight less
+        root = tf.sqrt(1.0 - tf.pow(self.beta2, t))
+        scaled = rate * root / (1.0 - tf.pow(self.beta1, t))
+        return weight - scaled * mean / (tf.sqrt(square) + self.epsilon * root), {"mean": mean, "square": square}
+
+
+class AdamW(Adam, type="adamw"):
+    """Adam with decoupled weight decay: w -= rate decay w besides the step of Adam (arXiv:1711.05101, algorithm 2)."""
+
+    weight_decay: NonNegativeFloat = param(default=0.01, doc="Share of a weight that is taken off per update, times the rate.")
+
+    def update(self, gradient: Any, weight: Any, slots: dict[str, Any], rate: Any, step: Any) -> tuple[Any, dict[str, Any]]:
+        """As Adam; the decay uses the weight before the step."""
+        stepped, slots = super().update(gradient, weight, slots, rate, step)
+        return stepped - rate * self.weight_decay * weight, slots
