@@ -58,8 +58,10 @@ class LazyGroup(click.Group):
         return importlib.import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, VERBS.get(verb, "")) for verb in available_verbs()])
+        rows = [(verb, VERBS.get(verb, "")) for verb in available_verbs()]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
     def resolve_command(self, ctx: click.Context, args: list[str]):
         if args and args[0] not in available_verbs() and not args[0].startswith("-"):

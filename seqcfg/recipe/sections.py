@@ -1,0 +1,52 @@
+"""The top level of a recipe: its sections, in the order a reader would explain an experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from seqcfg.component.component import Record, param
+from seqcfg.component.kinds import Section, Task, Tokenizer
+from seqcfg.component.types import FixedType, Name, NonNegativeFloat, Text, rules
+
+SECTIONS = ("data", "training", "evaluation", "decoding", "export")
+COMPOSITION_KEYS = ("base", "vars", "defaults")  # used up while a recipe is composed
+OWN_KEYS = ("base", "name", "about", "claims")  # speak of one recipe, so that they are not taken over from a base
+
+Requirement = Annotated[str, rules("a package and a version, such as seqcfg-mypkg>=1.2", pattern=r"^[A-Za-z0-9._-]+ *((>=|==|<=|<|>|!=|~=) *[0-9][0-9A-Za-z.]*)?$")]
+
+
+class Claim(Record):
+    """What a run of this recipe must reach."""
+
+    metric: str = param(doc="Type of the metric.")
+    split: str = param(doc="Name of the split it is measured on.")
+    value: float = param(doc="Value to reach, in the metric's own unit.")
+    tolerance: NonNegativeFloat = param(default=0.0, doc="How far below the value a run may stay, in the metric's unit.")
+    source: Text = param(default="", doc="Where the value was published or measured.")
+
+
+class Recipe(Record):
+    """A whole experiment."""
+
+    recipe_version: Literal[1] = param(doc="Version of the recipe language.")
+    name: Name | None = param(default=None, doc="Name of the experiment and of its run folder; the file's name if left out.")
+    about: Text = param(default="", doc="What this experiment is, and where it comes from.", affects="nothing")
+    base: str | list[str] | None = param(default=None, doc="Recipes to start from: paths relative to this file, or seqcfg:area/name.", affects="nothing")
+    vars: dict[str, Any] | None = param(default=None, doc="Named values, used elsewhere as ${vars.name}.", affects="nothing")
+    defaults: dict[str, Any] | None = param(default=None, doc="Fields for every component of a kind and type, by 'kind.type'.", affects="nothing")
+    requires: list[Requirement] = param(factory=list, doc="Packages that must be installed, such as seqcfg-mypkg>=1.2.")
+    data: Annotated[Section, FixedType("data")] | None = param(default=None, doc="Corpora, splits and batches.")
+    tokenizers: dict[str, Tokenizer] = param(factory=dict, doc="Tokenizers by the name that a task calls them.")
+    task: Task = param(doc="What is learnt, and with which model and loss.")
+    training: Annotated[Section, FixedType("training")] | None = param(default=None, doc="Optimiser, schedule, length and checkpoints.")
+    evaluation: Annotated[Section, FixedType("evaluation")] | None = param(default=None, doc="What is measured, and on what.")
+    decoding: Annotated[Section, FixedType("decoding")] | None = param(default=None, doc="How outputs are searched.")
+    export: Annotated[Section, FixedType("export")] | None = param(default=None, doc="How a trained run is written for use elsewhere.")
+    claims: list[Claim] = param(factory=list, doc="Results a run of this recipe must reach.", affects="nothing")
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        splits = getattr(self.data, "splits", None)
+        for index, claim in enumerate(self.claims):
+            if splits and claim.split not in splits:
+                yield f"claims.{index}.split", f"there is no split {claim.split!r}", f"data.splits has {', '.join(splits)}"
