@@ -1,0 +1,53 @@
+"""Language model: one causal stack predicts each token from those before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Layer, Model
+from seqcfg.decoding.stepper import START
+from seqcfg.layers.sequence import Sequence
+from seqcfg.lazy import tf
+
+
+class LanguageModel(Model, type="language_model"):
+    """p(text) = prod_t p(x_t | x_<t) with a causal stack of layers."""
+
+    embedding: Layer = param(doc="Ids to vectors.")
+    decoder: Layer = param(doc="Causal layers over the text.")
+    output: Layer | None = param(default=None, doc="Dense layer to the logits; null uses the embedding, transposed, without bias.")
+
+    def declare(self, d: Any, vocabulary: int) -> int:
+        """Returns the width of the stack's output."""
+        width = d.child("embedding", self.embedding, vocabulary)
+        hidden = d.child("decoder", self.decoder, width)
+        if self.output is not None:
+            d.child("output", self.output, hidden)
+        elif hidden != width:
+            raise d.misfit(f"the stack's width {hidden} is not that of the embedding, {width}", "give output a dense layer", "output")
+        return hidden
+
+    def hidden(self, w: Any, ids: Any, lengths: Any) -> Any:
+        """ids [batch, time] shifted right by the caller -> [batch, time, dim]."""
+        mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
+        return w.decoder(Sequence(w.embedding(ids), mask=mask)).values
+
+    def output_weights(self, w: Any) -> tuple[Any, Any]:
+        """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""
+        if self.output is None:
+            return w.embedding.table, None
+        return tf.transpose(w.output.kernel), w.output.bias if w.output.has("bias") else None
+
+    def logits(self, w: Any, hidden: Any) -> Any:
+        """hidden [..., dim] -> logits [..., vocabulary] float32."""
+        return tf.cast(w.output(hidden) if self.output is not None else w.embedding.project(hidden), tf.float32)
+
+    def start(self, w: Any, batch: Any, max_length: Any) -> tuple[Any, Any]:
+        """(fixed, moving) for step-by-step decoding of `batch` texts of at most max_length positions."""
+        return w.decoder.start(Sequence(w.embedding(tf.fill([batch, 1], START))), max_length)
+
+    def step(self, w: Any, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
+        """tokens [hypotheses] int32 at position `index` -> (moving, logits [hypotheses, vocabulary])."""
+        y, moving = w.decoder.step(Sequence(w.embedding(tokens[:, None]), start=index), fixed, moving)
+        return moving, self.logits(w, y.values[:, 0])

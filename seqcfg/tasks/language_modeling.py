@@ -1,0 +1,86 @@
+"""Language modelling: text continued from left to right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Loss, Model, Task
+from seqcfg.component.types import Name
+from seqcfg.data.feature import Feature
+from seqcfg.lazy import tf
+from seqcfg.losses.cross_entropy import CrossEntropy
+from seqcfg.losses.loss_sum import LossSum
+from seqcfg.tasks.targets import targets, token_loss
+from seqcfg.tasks.text_ids import padded_ids
+
+
+class LanguageModeling(Task, type="language_modeling"):
+    """Maximises log p(text); decoding continues a given prompt."""
+
+    tokenizer: Name = param(doc="Tokenizer of the text, a name under `tokenizers`.")
+    field: Name = param(default="text", doc="Field of the source's examples that holds the text.")
+    loss: Loss = param(default=CrossEntropy(), doc="Compares predicted tokens with those that follow.")
+    model: Model = param(doc="The network.")
+
+    def features(self) -> dict[str, Feature]:
+        """What a batch must hold."""
+        return {
+            "text": Feature(field=self.field, tokenizer=self.tokenizer, end=True),
+            "text_text": Feature(field=self.field, dtype="bytes"),
+        }
+
+    def declare(self, d: Any, vocabularies: dict[str, int]) -> None:
+        if self.tokenizer not in vocabularies:
+            known = ", ".join(sorted(vocabularies)) or "none"
+            raise d.misfit(f"there is no tokenizer called {self.tokenizer!r}", f"tokenizers of this recipe: {known}", "tokenizer")
+        d.child("model", self.model, vocabularies[self.tokenizer])
+
+    def losses(self, w: Any, batch: dict[str, Any]) -> dict[str, LossSum]:
+        """{"loss": sum over tokens, the end id included}."""
+        inputs, labels, lengths = targets(batch["text"], batch["text_length"])
+        hidden = w.model.hidden(inputs, lengths)
+        return {"loss": token_loss(self.loss, hidden, w.model.output_weights(), labels, lengths)}
+
+    def stepper(self, w: Any) -> PromptStepper:
+        return PromptStepper(w)
+
+    def encode_texts(self, codecs: dict[str, Any], texts: list[str]) -> dict[str, Any]:
+        """The stepper's inputs for these prompts, as numpy arrays."""
+        ids, lengths = padded_ids(codecs[self.tokenizer], texts, end=False)
+        return {"prompt": ids, "prompt_length": lengths}
+
+    def decode_ids(self, codecs: dict[str, Any], ids: list[list[int]]) -> list[str]:
+        return codecs[self.tokenizer].decode(ids)
+
+    def references(self, columns: Any) -> list[str]:
+        return columns.texts("text_text")
+
+    def sources(self, columns: Any) -> list[str]:
+        return columns.texts("text_text")
+
+
+class PromptStepper:
+    """The stepper over a language model's view: the prompt is forced, then the model goes on.
+
+    A forced token has log-probability 0 and every other -infinity, so that any search returns the prompt followed
+    by its continuation, and scores count the continuation alone.
+    """
+
+    def __init__(self, w: Any):
+        self._model = w.model
+        self.vocabulary = w.model.output_weights()[0].shape[0]
+
+    def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]:
+        """inputs: prompt [batch, time] int32 and prompt_length [batch]; max_length counts the prompt, too."""
+        fixed, moving = self._model.start(tf.shape(inputs["prompt"])[0], max_length)
+        return {"prompt": inputs["prompt"], "prompt_length": inputs["prompt_length"], "model": fixed}, moving
+
+    def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
+        moving, logits = self._model.step(fixed["model"], moving, tokens, index)
+        prompt, length = fixed["prompt"], fixed["prompt_length"]
+        width = tf.shape(tokens)[0] // tf.shape(prompt)[0]
+        forced = tf.repeat(tf.gather(prompt, tf.minimum(index, tf.shape(prompt)[1] - 1), axis=1), width)
+        is_forced = tf.repeat(index < length, width)
+        one_hot = tf.one_hot(forced, self.vocabulary, on_value=0.0, off_value=-1e9)
+        return moving, tf.where(is_forced[:, None], one_hot, logits)

@@ -1,0 +1,79 @@
+"""Translation: text in, text out, learnt from pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Loss, Model, Task
+from seqcfg.component.types import Name
+from seqcfg.data.feature import Feature
+from seqcfg.losses.cross_entropy import CrossEntropy
+from seqcfg.losses.loss_sum import LossSum
+from seqcfg.tasks.targets import targets, token_loss
+from seqcfg.tasks.text_ids import padded_ids
+
+
+class Translation(Task, type="translation"):
+    """Maximises log p(target | source) of paired texts; judged by comparing decoded text with references."""
+
+    source_tokenizer: Name = param(doc="Tokenizer of the source text, a name under `tokenizers`.")
+    target_tokenizer: Name = param(doc="Tokenizer of the target text, a name under `tokenizers`.")
+    loss: Loss = param(default=CrossEntropy(), doc="Compares predicted tokens with the target's.")
+    model: Model = param(doc="The network.")
+
+    def features(self) -> dict[str, Feature]:
+        """What a batch must hold."""
+        return {
+            "source": Feature(field="source", tokenizer=self.source_tokenizer, end=True),
+            "target": Feature(field="target", tokenizer=self.target_tokenizer, end=True),
+            "source_text": Feature(field="source", dtype="bytes"),
+            "target_text": Feature(field="target", dtype="bytes"),
+        }
+
+    def declare(self, d: Any, vocabularies: dict[str, int]) -> None:
+        for field in ("source_tokenizer", "target_tokenizer"):
+            if getattr(self, field) not in vocabularies:
+                known = ", ".join(sorted(vocabularies)) or "none"
+                raise d.misfit(f"there is no tokenizer called {getattr(self, field)!r}", f"tokenizers of this recipe: {known}", field)
+        d.child("model", self.model, vocabularies[self.source_tokenizer], vocabularies[self.target_tokenizer])
+
+    def losses(self, w: Any, batch: dict[str, Any]) -> dict[str, LossSum]:
+        """{"loss": sum over target tokens, the end id included}."""
+        memory = w.model.encode(batch["source"], batch["source_length"])
+        inputs, labels, lengths = targets(batch["target"], batch["target_length"])
+        hidden = w.model.hidden(memory, inputs, lengths)
+        return {"loss": token_loss(self.loss, hidden, w.model.output_weights(), labels, lengths)}
+
+    def stepper(self, w: Any) -> TranslationStepper:
+        return TranslationStepper(w)
+
+    def encode_texts(self, codecs: dict[str, Any], texts: list[str]) -> dict[str, Any]:
+        """The stepper's inputs for these source texts, as numpy arrays."""
+        ids, lengths = padded_ids(codecs[self.source_tokenizer], texts)
+        return {"source": ids, "source_length": lengths}
+
+    def decode_ids(self, codecs: dict[str, Any], ids: list[list[int]]) -> list[str]:
+        return codecs[self.target_tokenizer].decode(ids)
+
+    def references(self, columns: Any) -> list[str]:
+        return columns.texts("target_text")
+
+    def sources(self, columns: Any) -> list[str]:
+        return columns.texts("source_text")
+
+
+class TranslationStepper:
+    """The stepper over a translation model's view."""
+
+    def __init__(self, w: Any):
+        self._model = w.model
+        self.vocabulary = w.model.output_weights()[0].shape[0]
+
+    def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]:
+        """inputs: source [batch, time] int32 and source_length [batch]."""
+        memory = self._model.encode(inputs["source"], inputs["source_length"])
+        return self._model.start(memory, max_length)
+
+    def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
+        return self._model.step(fixed, moving, tokens, index)

@@ -1,0 +1,84 @@
+"""The recipe's `training:` section."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from seqcfg.component.component import Record, param
+from seqcfg.component.kinds import Optimizer, Schedule, Section
+from seqcfg.component.types import Fraction, Name, NonNegativeInt, PositiveFloat, PositiveInt, rules
+from seqcfg.optimizers.adam import Adam
+from seqcfg.schedules.inverse_sqrt import InverseSqrt
+
+Patterns = Annotated[list[str], rules("patterns of weight paths such as model/encoder/*; seqcfg plan lists the paths")]
+
+
+class Clip(Record):
+    """Bounds on gradients, applied to the mean gradient of a step."""
+
+    norm: PositiveFloat | None = param(default=None, doc="Highest norm of all gradients of a learner together; larger ones are scaled down.")
+    value: PositiveFloat | None = param(default=None, doc="Highest absolute value of a single gradient entry.")
+
+
+class Learner(Record):
+    """Who learns what: some of the weights, from one of the task's losses, by an optimizer."""
+
+    weights: Patterns = param(factory=lambda: ["*"], doc="Patterns of the weights that this learner changes.")
+    loss: Name = param(default="loss", doc="Which of the task's losses it minimises.")
+    optimizer: Optimizer = param(default=Adam(), doc="How gradients become changes.")
+    schedule: Schedule = param(default=InverseSqrt(peak=1e-3), doc="Learning rate by step.")
+    clip: Clip = param(default=Clip(), doc="Bounds on the gradients.")
+    every_steps: PositiveInt = param(default=1, doc="This learner takes part in every so manieth step.")
+    offset_steps: NonNegativeInt = param(default=0, doc="First step in which it takes part; with every_steps, learners alternate.")
+
+
+class Checkpointing(Record):
+    """When checkpoints are written and which are kept."""
+
+    every_steps: PositiveInt = param(default=500, doc="Steps between checkpoints.", affects="nothing")
+    keep_last: PositiveInt = param(default=5, doc="How many of the newest are kept; averaging needs as many.", affects="nothing")
+    keep_best: NonNegativeInt = param(default=1, doc="How many of the best by evaluation.best are kept besides.", affects="nothing")
+
+
+class Validation(Record):
+    """Looking at held-out data while training."""
+
+    every_steps: PositiveInt = param(default=500, doc="Steps between validations; the last step is always validated.", affects="nothing")
+    split: Name = param(default="validation", doc="Split of the data that is looked at; skipped when the recipe has no such split.")
+    decode: bool = param(default=False, doc="Whether the split is decoded, too, and judged by evaluation.metrics.", affects="nothing")
+    num_decoded: PositiveInt = param(default=1000, doc="Examples decoded at most per validation.", affects="nothing")
+
+
+class Training(Section, type="training"):
+    """How weights are learnt. A step is a pure function of the recipe, the data and the step's number."""
+
+    seed: NonNegativeInt = param(default=1, doc="Fixes initial values, data order and all noise.")
+    steps: PositiveInt = param(default=10_000, doc="Updates in all.")
+    max_minutes: PositiveFloat | None = param(
+        default=None, doc="Stops after so many minutes from the start of the process, with a checkpoint.", affects="nothing"
+    )
+    optimizer: Optimizer = param(default=Adam(), doc="How gradients become changes of weights.")
+    schedule: Schedule = param(default=InverseSqrt(peak=1e-3), doc="Learning rate by step.")
+    clip: Clip = param(default=Clip(), doc="Bounds on the gradients.")
+    learners: dict[Name, Learner] = param(
+        factory=dict, doc="Several learners by name instead of the one that optimizer, schedule and clip describe."
+    )
+    frozen: Patterns = param(factory=list, doc="Patterns of weights that keep their initial values.")
+    accumulate_batches: PositiveInt = param(default=1, doc="Batches whose gradients are added up for one update.")
+    precision: Literal["float32", "bfloat16"] = param(default="float32", doc="Type in which layers compute; weights stay float32.")
+    xla: bool = param(default=False, doc="Whether the step is compiled by XLA, once per batch shape; rarely pays on CPU.")
+    ema_decay: Fraction | None = param(
+        default=None, doc="Decay of an exponential moving average of the weights, used in evaluation; null for none."
+    )
+    steps_per_call: PositiveInt = param(default=10, doc="Steps between two looks of the host at the run.", affects="nothing")
+    log_every_steps: PositiveInt = param(default=50, doc="Steps between two lines of records.jsonl.", affects="nothing")
+    checkpoint: Checkpointing = param(default=Checkpointing(), doc="When checkpoints are written and kept.")
+    validation: Validation = param(default=Validation(), doc="Looking at held-out data while training.")
+
+    def check(self):
+        if self.learners and (self.clip != Clip()):
+            yield "clip", "is not used when learners are given", "move it into the learners"
+
+    def all_learners(self) -> dict[str, Learner]:
+        """The learners by name; one called "main" unless the recipe lists its own."""
+        return self.learners or {"main": Learner(optimizer=self.optimizer, schedule=self.schedule, clip=self.clip)}
