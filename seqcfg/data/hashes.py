@@ -1,0 +1,60 @@
+"""Content hashes of files, remembered by size and modification time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+BLOCK_BYTES = 1 << 20
+
+
+def file_sha256(path: str | os.PathLike) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal; reads in blocks."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+class FileHashes:
+    """A table path -> (size, modification time, inode, hash), kept as one JSON file in `folder`.
+
+    The table is a convenience: a missing, damaged or unwritable one means that files are hashed again.
+    """
+
+    def __init__(self, folder: str | os.PathLike):
+        self.file = Path(folder) / "file_hashes.json"
+        self.known: dict[str, list] | None = None
+
+    def sha256(self, path: Path) -> str:
+        path = path.resolve()
+        state = path.stat()
+        stamp = [state.st_size, state.st_mtime_ns, state.st_ino]
+        self.known = self._read() if self.known is None else self.known
+        entry = self.known.get(str(path))
+        if entry and entry[:3] == stamp:
+            return entry[3]
+        digest = file_sha256(path)
+        self.known[str(path)] = [*stamp, digest]
+        self._write()
+        return digest
+
+    def _read(self) -> dict[str, list]:
+        try:
+            table = json.loads(self.file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        entries = table.items() if isinstance(table, dict) else ()
+        return {path: entry for path, entry in entries if isinstance(entry, list) and len(entry) == 4}
+
+    def _write(self) -> None:
+        temporary = self.file.with_name(f"{self.file.name}.{os.getpid()}")
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_text(json.dumps(self.known, indent=0, sort_keys=True), "utf-8")
+            os.replace(temporary, self.file)
+        except OSError:
+            temporary.unlink(missing_ok=True)
