@@ -1,6 +1,8 @@
 """`python -m seqcfg`, the same as `seqcfg`."""
 
-from seqcfg.cli import run
+import sys
+
+from seqcfg.cli import main
 
 if __name__ == "__main__":
-    run()
+    sys.exit(main())

@@ -114,7 +114,3 @@ def _show_bug() -> None:
     versions = f"seqcfg {seqcfg.__version__}, Python {sys.version.split()[0]}, {sys.platform}"
     click.echo(f"\nThis is a bug in seqcfg, not in your recipe. Please report it with the lines above and: {versions}", err=True)
 
-
-def run() -> None:
-    """The entry point of the installed `seqcfg` script."""
-    sys.exit(main())

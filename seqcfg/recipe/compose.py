@@ -1,0 +1,98 @@
+"""Putting a recipe together from its bases: mappings merge, lists replace, a changed `type:` drops the old type's fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+
+from seqcfg.errors import Problem, RecipeError, UserError
+from seqcfg.recipe import shipped
+from seqcfg.recipe.node import Node
+from seqcfg.recipe.read import read_file
+from seqcfg.recipe.sections import OWN_KEYS
+
+MAX_FILES = 32
+
+
+def compose(file: str) -> Node:
+    """The recipe in `file` merged over its bases; raises RecipeError for a base that is missing or leads back."""
+    return _compose(os.fspath(file), (), itertools.count(), "recipe")
+
+
+def _compose(file: str, above: tuple[str, ...], ranks: Iterator[int], how: str) -> Node:
+    own = read_file(file, how=how)
+    merged: Node | None = None
+    for name in _base_names(own):
+        base = _compose(_locate(name, file, (*above, file)), (*above, file), ranks, "base")
+        for key in OWN_KEYS:
+            base.value.pop(key, None)
+        merged = base if merged is None else merge(merged, base)
+    rank = next(ranks)
+    if rank >= MAX_FILES:
+        raise _error(own, f"is composed of more than {MAX_FILES} files")
+    for _, node in own.walk():
+        node.rank = rank
+    if merged is None:
+        return own
+    return dataclasses.replace(merge(merged, own), place=own.place)
+
+
+def merge(low: Node, high: Node) -> Node:
+    """`high` laid over `low`."""
+    if not (low.is_mapping and high.is_mapping):
+        return dataclasses.replace(high, replaced=(*low.replaced, _without_history(low), *high.replaced))
+    if _changes_type(low, high):
+        type_ = merge(low.value["type"], high.value["type"])
+        return dataclasses.replace(high, value=high.value | {"type": type_})
+    value = dict(low.value)
+    for key, node in high.value.items():
+        value[key] = merge(value[key], node) if key in value else node
+    return dataclasses.replace(high, value=value)
+
+
+def _changes_type(low: Node, high: Node) -> bool:
+    old, new = low.value.get("type"), high.value.get("type")
+    return old is not None and new is not None and old.value != new.value
+
+
+def _without_history(node: Node) -> Node:
+    return dataclasses.replace(node, replaced=())
+
+
+def _base_names(own: Node) -> list[Node]:
+    base = own.value.get("base")
+    if base is None or base.value is None:
+        return []
+    names = base.value if base.is_list else [base]
+    for name in names:
+        if not isinstance(name.value, str):
+            raise _error(name, "a base is the path of a recipe, or seqcfg:area/name")
+    return names
+
+
+def _locate(name: Node, file: str, above: tuple[str, ...]) -> str:
+    """The file a base names; refuses what is missing, absolute, or one of the files `above` it."""
+    if name.value.startswith(shipped.PREFIX):
+        try:
+            found = shipped.find(name.value)
+        except UserError as failure:
+            raise _error(name, failure.problems[0].message, failure.problems[0].hint) from None
+    else:
+        if FilePath(name.value).is_absolute() or ":" in name.value or "\\" in name.value:
+            raise _error(name, f"{name.value!r} is not a relative path", "bases are relative to this file, with /, or seqcfg:area/name")
+        found = FilePath(os.path.normpath(FilePath(file).parent / name.value))
+        if not found.is_file():
+            near = shipped.closest(name.value, [path.name for path in found.parent.glob("*.yaml")]) if found.parent.is_dir() else ""
+            raise _error(name, f"there is no file {os.fspath(found)}", near or "bases are relative to this file; shipped ones are seqcfg:area/name")
+    if any(found.resolve() == FilePath(other).resolve() for other in above):
+        chain = " -> ".join([*(FilePath(other).name for other in above), found.name])
+        raise _error(name, f"a recipe cannot be its own base: {chain}")
+    return os.fspath(found)
+
+
+def _error(node: Node, message: str, hint: str = "") -> RecipeError:
+    place = node.place
+    return RecipeError([Problem(message=message, hint=hint, path="base", file=place.file, line=place.line, column=place.column)])
