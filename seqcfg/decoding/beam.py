@@ -1,0 +1,183 @@
+"""Beam search: keeps the best few partial outputs of every sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Search
+from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
+from seqcfg.decoding.best_tokens import best_tokens
+from seqcfg.decoding.length_penalty import Formula, penalty
+from seqcfg.decoding.rows import like, log_total, num_sentences, repeat_rows, take_rows, write_column
+from seqcfg.decoding.stepper import END, NUM_RESERVED, PAD, START, UNKNOWN, Hypotheses
+from seqcfg.lazy import tf
+
+IMPOSSIBLE = float("-inf")
+
+
+class Finished(NamedTuple):
+    """Complete outputs, best first: scores, log-probabilities, lengths [batch, kept], sequences [batch, kept, time].
+
+    `best` [batch] is the largest log-probability of any complete output so far, kept or not.
+    """
+
+    scores: Any
+    log_probabilities: Any
+    lengths: Any
+    sequences: Any
+    best: Any
+
+
+class State(NamedTuple):
+    """What one step hands to the next; `log_probabilities` [batch, width] is -inf for hypotheses that are not alive."""
+
+    index: Any
+    tokens: Any
+    log_probabilities: Any
+    sequences: Any
+    moving: Any
+    finished: Finished
+
+
+class Beam(Search, type="beam"):
+    """Beam search with a choice of length penalties; fixed-size tensors in one graph loop, so that it compiles under XLA.
+
+    A sentence is over when no hypothesis alive could still beat its n best outputs, whatever follows: log-probabilities
+    only fall, and the penalty is largest at the length limit. Its result therefore does not depend on its neighbours.
+    At the length limit only the end id may follow. Log-probabilities are the model's own over the whole vocabulary.
+    """
+
+    width: PositiveInt = param(default=5, doc="Hypotheses kept alive per sentence.")
+    length_penalty: NonNegativeFloat = param(default=1.0, doc="Exponent of the length penalty; 0 compares plain log-probabilities.")
+    formula: Formula = param(default="average", doc="Penalty of a length: average = length^a, gnmt = ((5+length)/6)^a, lingvo = ((5+length)/5)^a.")
+    n_best: PositiveInt = param(default=1, doc="Outputs returned per sentence, best first; at most the width.")
+    min_length: NonNegativeInt = param(default=0, doc="The shortest output, in tokens without the end id.")
+    stop: Literal["certain", "full"] = param(
+        default="certain", doc="A sentence is over when its best are certain, or already when `width` outputs are complete (full)."
+    )
+    end_among: Literal["beam", "hypothesis"] = param(
+        default="beam", doc="The end id counts when it is among the `width` best continuations of the sentence, or of its own hypothesis."
+    )
+    eos_margin: NonNegativeFloat | None = param(
+        default=None, doc="The end id counts only when its log-probability is at most this far below the best token's, in nats."
+    )
+    prune_margin: NonNegativeFloat | None = param(
+        default=None, doc="A sentence is over when all alive are this far below its most probable complete output, in nats."
+    )
+    allow_unknown: bool = param(default=False, doc="Whether the unknown id may be produced.")
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        if self.n_best > self.width:
+            yield "n_best", f"{self.n_best} outputs cannot come from a beam of width {self.width}", f"raise width to {self.n_best}"
+
+    def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
+        """inputs: a dict of tensors [batch, ...]; max_length: tokens without the end id; limits [batch] int32: the same
+
+        for each sentence, at most max_length. `lines` is ignored. Returns n_best hypotheses per sentence; a score of
+        -inf marks a place that could not be filled.
+        """
+        fixed, moving = stepper.start(inputs, max_length + 1)
+        batch = num_sentences(inputs)
+        limits = tf.fill([batch], max_length) if limits is None else tf.convert_to_tensor(limits, tf.int32)
+        state = self._first(batch, max_length, repeat_rows(moving, self.width))
+
+        def is_alive(state: State) -> Any:
+            return tf.reduce_any(state.log_probabilities[:, 0] > IMPOSSIBLE)
+
+        def advance(state: State) -> tuple[State]:
+            return (like(self._advance(stepper, fixed, limits, state), state),)
+
+        (state,) = tf.while_loop(is_alive, advance, (state,), maximum_iterations=max_length + 1)
+        best = state.finished
+        return Hypotheses(*(x[:, : self.n_best] for x in (best.sequences, best.lengths, best.scores, best.log_probabilities)))
+
+    def _first(self, batch: Any, time: Any, moving: Any) -> State:
+        kept = self.n_best if self.stop == "certain" else self.width
+        nothing = tf.fill([batch, kept], IMPOSSIBLE)
+        finished = Finished(
+            nothing, nothing, tf.zeros([batch, kept], tf.int32), tf.zeros([batch, kept, time], tf.int32), tf.fill([batch], IMPOSSIBLE)
+        )
+        one_alive = tf.where(tf.range(self.width) == 0, 0.0, IMPOSSIBLE)
+        return State(
+            index=tf.constant(0),
+            tokens=tf.fill([batch, self.width], START),
+            log_probabilities=tf.tile(one_alive[None], [batch, 1]),
+            sequences=tf.zeros([batch, self.width, time], tf.int32),
+            moving=moving,
+            finished=finished,
+        )
+
+    def _advance(self, stepper: Any, fixed: Any, limits: Any, state: State) -> State:
+        moving, logits = stepper.step(fixed, state.moving, tf.reshape(state.tokens, [-1]), state.index)
+        values, ids = self._continuations(logits, limits, state)
+        totals = state.log_probabilities[..., None] + values  # [batch, width, count]
+        finished = self._finish(values, ids, totals, state)
+
+        count = ids.shape[-1]
+        alive = tf.where(ids == END, IMPOSSIBLE, totals)
+        log_probabilities, places = tf.math.top_k(tf.reshape(alive, [-1, self.width * count]), self.width)
+        tokens = tf.gather(tf.reshape(ids, [-1, self.width * count]), places, batch_dims=1)
+        parents = places // count
+        rows = tf.reshape(parents + self.width * tf.range(tf.shape(parents)[0])[:, None], [-1])
+        sequences = write_column(tf.gather(state.sequences, parents, batch_dims=1), state.index, tokens)
+        over = self._is_over(log_probabilities[:, 0], limits, finished)
+        return State(
+            index=state.index + 1,
+            tokens=tokens,
+            log_probabilities=tf.where(over[:, None], IMPOSSIBLE, log_probabilities),
+            sequences=sequences,
+            moving=take_rows(moving, rows) if self.width > 1 else moving,
+            finished=finished,
+        )
+
+    def _continuations(self, logits: Any, limits: Any, state: State) -> tuple[Any, Any]:
+        """The best tokens after each hypothesis, enough to fill the beam: log-probabilities and ids [batch, width, count]."""
+        count = min(self.width + NUM_RESERVED, logits.shape[-1])
+        values, ids = best_tokens(logits, count)
+        total = log_total(logits, values[:, 0])
+        values = tf.minimum(values - total[:, None], 0.0)  # rounding must not make a log-probability rise
+        end = tf.minimum(logits[:, END] - total, 0.0)
+        barred = (ids == PAD) | (ids == START) | ((ids == END) & (state.index < self.min_length))
+        if not self.allow_unknown:
+            barred |= ids == UNKNOWN
+        only_end = tf.where(tf.range(count) == 0, end[:, None], IMPOSSIBLE)
+        must_end = tf.repeat(state.index >= limits, self.width)[:, None]
+        values = tf.where(must_end, only_end, tf.where(barred, IMPOSSIBLE, values))
+        ids = tf.where(must_end, END, ids)
+        return tf.reshape(values, [-1, self.width, count]), tf.reshape(ids, [-1, self.width, count])
+
+    def _finish(self, values: Any, ids: Any, totals: Any, state: State) -> Finished:
+        ends = ids == END
+        if self.eos_margin is not None:
+            ends &= values >= tf.reduce_max(values, axis=-1, keepdims=True) - self.eos_margin
+        new = tf.reduce_max(tf.where(ends, totals, IMPOSSIBLE), axis=-1)  # [batch, width]
+        if self.end_among == "beam":
+            flat = tf.reshape(totals, [-1, self.width * ids.shape[-1]])
+            new = tf.where(new >= tf.math.top_k(flat, self.width).values[:, -1:], new, IMPOSSIBLE)
+        old = state.finished
+        length = state.index + 1
+        kept = old.scores.shape[1]
+        scores, places = tf.math.top_k(tf.concat([old.scores, new / penalty(self.formula, self.length_penalty, length)], axis=1), kept)
+
+        def choose(earlier: Any, later: Any) -> Any:
+            return tf.gather(tf.concat([earlier, later], axis=1), places, batch_dims=1)
+
+        return Finished(
+            scores=scores,
+            log_probabilities=choose(old.log_probabilities, new),
+            lengths=choose(old.lengths, tf.fill(tf.shape(new), state.index)),
+            sequences=choose(old.sequences, state.sequences),
+            best=tf.maximum(old.best, tf.reduce_max(new, axis=1)),
+        )
+
+    def _is_over(self, best_alive: Any, limits: Any, finished: Finished) -> Any:
+        """Which sentences [batch] need no further step, given the largest log-probability alive."""
+        reachable = best_alive / penalty(self.formula, self.length_penalty, limits + 1)
+        over = finished.scores[:, self.n_best - 1] >= reachable
+        if self.stop == "full":
+            over |= finished.scores[:, self.width - 1] > IMPOSSIBLE
+        if self.prune_margin is not None:
+            over |= best_alive <= finished.best - self.prune_margin
+        return over

@@ -1,0 +1,38 @@
+"""Rows of decoding state: one per sentence at first, then `width` neighbours per sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.lazy import tf
+
+
+def num_sentences(inputs: Any) -> Any:
+    """The size of the first axis of the inputs, an int where it is known while tracing."""
+    first = tf.nest.flatten(inputs)[0]
+    return first.shape[0] or tf.shape(first)[0]
+
+
+def repeat_rows(state: Any, width: int) -> Any:
+    """Every row of every tensor `width` times, neighbours together."""
+    return state if width == 1 else tf.nest.map_structure(lambda rows: tf.repeat(rows, width, axis=0), state)
+
+
+def take_rows(state: Any, rows: Any) -> Any:
+    """The given rows (a vector of row numbers as long as the state has rows) of every tensor."""
+    return tf.nest.map_structure(lambda tensor: tf.ensure_shape(tf.gather(tensor, rows), tensor.shape), state)
+
+
+def like(state: Any, pattern: Any) -> Any:
+    """The state with the static shapes of the pattern, which a loop demands of its body."""
+    return tf.nest.map_structure(lambda tensor, old: tf.ensure_shape(tensor, old.shape), state, pattern)
+
+
+def log_total(logits: Any, largest: Any) -> Any:
+    """log(sum(exp(logits))) over the last axis, given its largest entry; -> the shape of `largest`."""
+    return largest + tf.math.log(tf.reduce_sum(tf.exp(logits - largest[..., None]), axis=-1))
+
+
+def write_column(table: Any, index: Any, column: Any) -> Any:
+    """The table [..., time] with `column` [...] at position `index`; nothing changes where the index is past the end."""
+    return tf.where(tf.range(tf.shape(table)[-1]) == index, column[..., None], table)

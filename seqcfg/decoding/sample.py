@@ -1,0 +1,114 @@
+"""Sampling: outputs drawn from the model's distribution, or from the more probable part of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Search
+from seqcfg.component.types import NonNegativeInt, PositiveFloat, PositiveInt, Probability
+from seqcfg.decoding.best_tokens import best_tokens
+from seqcfg.decoding.greedy import State
+from seqcfg.decoding.rows import like, log_total, num_sentences, repeat_rows, write_column
+from seqcfg.decoding.stepper import END, PAD, START, UNKNOWN, Hypotheses
+from seqcfg.lazy import tf
+
+IMPOSSIBLE = float("-inf")
+
+
+class Sample(Search, type="sample"):
+    """Draws each token from the softmax of logits / temperature, restricted to the top_k tokens and the top_p nucleus
+
+    (Holtzman et al. 2020, arXiv:1904.09751). A draw depends on the seed, the number of the line, of the sample and of the
+    position alone, so neither batch size nor order of decoding changes a result. Scores are the model's own log-probabilities.
+    """
+
+    temperature: PositiveFloat = param(default=1.0, doc="Divides the logits (dimensionless): below 1 favours probable tokens.")
+    top_k: PositiveInt | None = param(default=None, doc="Draws from this many most probable tokens; null draws from all.")
+    top_p: Probability = param(default=1.0, doc="Draws from the fewest tokens whose probabilities sum to at least this; 1 draws from all.")
+    n_best: PositiveInt = param(default=1, doc="Samples per sentence, returned most probable first.")
+    seed: NonNegativeInt = param(default=0, doc="Start of the random numbers; another seed gives other samples.")
+    allow_unknown: bool = param(default=False, doc="Whether the unknown id may be produced.")
+
+    def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
+        """As `Beam`; lines [batch] int32 numbers the sentences of the corpus (0, 1, ... in this batch if left out)."""
+        fixed, moving = stepper.start(inputs, max_length + 1)
+        batch = num_sentences(inputs)
+        limits = tf.repeat(tf.fill([batch], max_length) if limits is None else tf.convert_to_tensor(limits, tf.int32), self.n_best)
+        lines = tf.range(batch) if lines is None else tf.convert_to_tensor(lines, tf.int32)
+        keys = tf.reshape(mix(mix(tf.bitwise.bitwise_xor(unsigned(lines), unsigned(self.seed)))[:, None] + unsigned(tf.range(self.n_best))), [-1])
+        rows = batch * self.n_best
+        state = State(
+            index=tf.constant(0),
+            tokens=tf.fill([rows], START),
+            is_over=tf.fill([rows], False),
+            log_probabilities=tf.zeros([rows]),
+            lengths=tf.zeros([rows], tf.int32),
+            sequences=tf.zeros([rows, max_length], tf.int32),
+            moving=repeat_rows(moving, self.n_best),
+        )
+
+        def advance(state: State) -> tuple[State]:
+            moving, logits = stepper.step(fixed, state.moving, state.tokens, state.index)
+            tokens, gain = self._draw(logits, state.index >= limits, mix(keys + unsigned(state.index)))
+            goes_on = ~state.is_over & (tokens != END)
+            new = State(
+                index=state.index + 1,
+                tokens=tokens,
+                is_over=~goes_on,
+                log_probabilities=state.log_probabilities + tf.where(state.is_over, 0.0, gain),
+                lengths=state.lengths + tf.cast(goes_on, tf.int32),
+                sequences=write_column(state.sequences, state.index, tf.where(goes_on, tokens, 0)),
+                moving=moving,
+            )
+            return (like(new, state),)
+
+        (state,) = tf.while_loop(lambda s: ~tf.reduce_all(s.is_over), advance, (state,), maximum_iterations=max_length + 1)
+        return self._sorted(state, max_length)
+
+    def _draw(self, logits: Any, must_end: Any, keys: Any) -> tuple[Any, Any]:
+        """A token for each row of logits [rows, vocabulary], by the largest of logit + Gumbel noise; and its log-probability."""
+        total = log_total(logits, tf.reduce_max(logits, axis=-1))
+        values, ids = self._candidates(logits)
+        noise = -tf.math.log(-tf.math.log(uniform(keys[:, None] + unsigned(ids))))
+        place = tf.argmax(values + noise, axis=-1, output_type=tf.int32)
+        tokens = tf.where(must_end, END, tf.gather(tf.broadcast_to(ids, tf.shape(values)), place, batch_dims=1))
+        return tokens, tf.minimum(tf.gather(logits, tokens, batch_dims=1) - total, 0.0)
+
+    def _candidates(self, logits: Any) -> tuple[Any, Any]:
+        """Logits / temperature, -inf where barred, and the ids they stand for: [rows, count] and [rows, count] or [1, count]."""
+        ids = tf.range(logits.shape[-1])[None]
+        barred = (ids == PAD) | (ids == START)
+        if not self.allow_unknown:
+            barred |= ids == UNKNOWN
+        values = tf.where(barred, IMPOSSIBLE, logits / self.temperature)
+        if self.top_k is None and self.top_p == 1:
+            return values, ids
+        values, ids = best_tokens(values, min(self.top_k or logits.shape[-1], logits.shape[-1]))
+        if self.top_p < 1:
+            before = tf.cumsum(tf.nn.softmax(values), axis=-1, exclusive=True)
+            is_first = tf.range(tf.shape(values)[-1]) == 0
+            values = tf.where(is_first | (before < self.top_p), values, IMPOSSIBLE)
+        return values, ids
+
+    def _sorted(self, state: State, max_length: Any) -> Hypotheses:
+        scores, places = tf.math.top_k(tf.reshape(state.log_probabilities, [-1, self.n_best]), self.n_best)
+        sequences = tf.gather(tf.reshape(state.sequences, [-1, self.n_best, max_length]), places, batch_dims=1)
+        return Hypotheses(sequences, tf.gather(tf.reshape(state.lengths, [-1, self.n_best]), places, batch_dims=1), scores, scores)
+
+
+def unsigned(value: Any) -> Any:
+    return tf.cast(value, tf.uint32)
+
+
+def mix(bits: Any) -> Any:
+    """Scrambles uint32 numbers one to one, so that neighbours become unrelated (multiply and xor-shift rounds)."""
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
+        bits = tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(shift, tf.uint32)))
+        bits *= tf.constant(factor, tf.uint32)
+    return tf.bitwise.bitwise_xor(bits, tf.bitwise.right_shift(bits, tf.constant(16, tf.uint32)))
+
+
+def uniform(bits: Any) -> Any:
+    """float32 numbers strictly between 0 and 1, a function of each uint32."""
+    return (tf.cast(tf.cast(tf.bitwise.right_shift(mix(bits), tf.constant(9, tf.uint32)), tf.int32), tf.float32) + 0.5) * 2.0**-23

@@ -1,0 +1,35 @@
+"""Exact match: the share of outputs that are right to the last character."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Metric
+from seqcfg.metrics.corpus import check_sizes
+from seqcfg.metrics.score import Score
+
+
+class ExactMatch(Metric, type="exact_match"):
+    """Percentage of hypotheses equal to one of their references, after white space is reduced to single spaces."""
+
+    needs: ClassVar[str] = "strings"
+    better: ClassVar[str] = "higher"
+
+    lowercase: bool = param(default=False, doc="Whether upper and lower case count as equal.")
+
+    @property
+    def label(self) -> str:
+        return "exact_match"
+
+    def compute(self, hypotheses: list[str], references: list[list[str]]) -> Score:
+        """references[i] are the references of hypothesis i; raises UserError when the counts differ."""
+        check_sizes(hypotheses, references)
+        right = sum(self._plain(hypothesis) in {self._plain(r) for r in texts} for hypothesis, texts in zip(hypotheses, references, strict=True))
+        signature = f"case:{'lc' if self.lowercase else 'mixed'}|space:single"
+        details = {"right": right, "lines": len(hypotheses)}
+        return Score(name=self.label, value=100.0 * right / len(hypotheses), signature=signature, details=details)
+
+    def _plain(self, text: str) -> str:
+        text = " ".join(text.split())
+        return text.lower() if self.lowercase else text

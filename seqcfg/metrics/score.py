@@ -1,0 +1,23 @@
+"""Score: what a metric returns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Score:
+    """One figure for a whole corpus.
+
+    value      in the metric's own unit, as its docstring states
+    signature  everything that must be equal before two values may be compared
+    better     whether a higher or a lower value is good
+    details    figures behind the value
+    """
+
+    name: str
+    value: float
+    signature: str = ""
+    better: Literal["higher", "lower"] = "higher"
+    details: dict[str, Any] = dataclasses.field(default_factory=dict)
