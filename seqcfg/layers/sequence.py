@@ -44,3 +44,13 @@ class Sequence:
             return self.positions
         index = tf.range(tf.shape(self.values)[1])
         return index if self.start is None else index + self.start
+
+
+def values_of(x: Any) -> Any:
+    """The values of a Sequence; a tensor is its own values."""
+    return x.values if isinstance(x, Sequence) else x
+
+
+def with_values(x: Any, values: Any) -> Any:
+    """A Sequence like x with other values; the values themselves where x is a tensor."""
+    return x.with_values(values) if isinstance(x, Sequence) else values

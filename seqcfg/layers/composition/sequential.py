@@ -1,0 +1,63 @@
+"""Layers one after the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Layer, SequenceLayer
+from seqcfg.component.types import PositiveInt
+from seqcfg.layers.composition.stepping import start_each, step_child
+
+
+class Sequential(SequenceLayer, type="sequential"):
+    """Applies its layers in order, each to the result of the one before."""
+
+    layers: list[Layer] = param(doc="The layers, first to last.")
+
+    def declare(self, d: Any, dim: Any) -> Any:
+        return d.chain("layers", self.layers, dim)
+
+    def __call__(self, w: Any, x: Any) -> Any:
+        for layer in w.layers:
+            x = layer(x)
+        return x
+
+    def start(self, w: Any, sequence: Any, max_length: Any) -> tuple[Any, Any]:
+        return start_each(numbered(w.layers), sequence, max_length)
+
+    def step(self, w: Any, x: Any, fixed: Any, moving: Any) -> tuple[Any, Any]:
+        return step_chain(w.layers, x, fixed, moving)
+
+
+class Repeat(SequenceLayer, type="repeat"):
+    """Applies several layers of one design in order; each has weights of its own, named blocks/0, blocks/1 and so on."""
+
+    times: PositiveInt = param(doc="How many of them.")
+    layer: Layer = param(doc="The design.")
+
+    def declare(self, d: Any, dim: Any) -> Any:
+        return d.chain("blocks", [self.layer] * self.times, dim)
+
+    def __call__(self, w: Any, x: Any) -> Any:
+        for block in w.blocks:
+            x = block(x)
+        return x
+
+    def start(self, w: Any, sequence: Any, max_length: Any) -> tuple[Any, Any]:
+        return start_each(numbered(w.blocks), sequence, max_length)
+
+    def step(self, w: Any, x: Any, fixed: Any, moving: Any) -> tuple[Any, Any]:
+        return step_chain(w.blocks, x, fixed, moving)
+
+
+def numbered(views: list[Any]) -> dict[str, Any]:
+    return {str(index): view for index, view in enumerate(views)}
+
+
+def step_chain(views: list[Any], x: Any, fixed: Any, moving: Any) -> tuple[Any, Any]:
+    """One position through views in order; states are keyed by index."""
+    moved: dict[str, Any] = {}
+    for name, view in numbered(views).items():
+        x = step_child(name, view, x, fixed, moving, moved)
+    return x, moved

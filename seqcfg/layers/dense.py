@@ -1,0 +1,44 @@
+"""An affine map of the features."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Initializer, Layer
+from seqcfg.component.types import Activation, PositiveInt
+from seqcfg.initializers.glorot import GlorotUniform
+from seqcfg.layers.activation import activate
+from seqcfg.lazy import tf
+
+
+class Dense(Layer, type="dense"):
+    """activation(x kernel + bias), applied to each position."""
+
+    units: PositiveInt = param(doc="Output width.")
+    use_bias: bool = param(default=True, doc="Whether a vector is added.")
+    activation: Activation = param(default="none", doc="Applied to the result.")
+    kernel_initializer: Initializer = param(factory=GlorotUniform, doc="How the kernel starts; the bias starts at 0.")
+
+    def declare(self, d: Any, dim: int) -> int:
+        d.weight("kernel", (dim, self.units), self.kernel_initializer, axes=("input", "output"))
+        if self.use_bias:
+            d.weight("bias", (self.units,), axes=("output",))
+        return self.units
+
+    def __call__(self, w: Any, x: Any) -> Any:
+        """x [..., dim] -> [..., units]."""
+        return activate(self.activation, affine(x, w.kernel, w.bias if self.use_bias else None))
+
+
+def affine(x: Any, kernel: Any, bias: Any = None) -> Any:
+    """x [..., dim] times kernel [dim, units], plus bias [units] if there is one: one product of two matrices."""
+    flat = x if x.shape.rank == 2 else tf.reshape(x, [-1, kernel.shape[0]])
+    y = tf.matmul(flat, kernel)
+    if bias is not None:
+        y = tf.nn.bias_add(y, bias)
+    if x.shape.rank == 2:
+        return y
+    y = tf.reshape(y, tf.concat([tf.shape(x)[:-1], [kernel.shape[1]]], 0))
+    y.set_shape([*x.shape[:-1], kernel.shape[1]])
+    return y

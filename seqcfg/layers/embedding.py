@@ -1,0 +1,39 @@
+"""A table of vectors, looked up by id."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Initializer, Layer
+from seqcfg.component.types import PositiveInt
+from seqcfg.initializers.sqrt_dim import SqrtDimNormal
+from seqcfg.lazy import tf
+
+
+class Embedding(Layer, type="embedding"):
+    """Maps ids to rows of a table, and widths back to scores of all ids when the table is also the output."""
+
+    dim: PositiveInt = param(doc="Width of one vector.")
+    scale: Literal["none", "sqrt_dim"] = param(
+        default="none", doc="Factor on the looked-up vectors: sqrt_dim is sqrt(dim) (arXiv:1706.03762, section 3.4)."
+    )
+    initializer: Initializer = param(factory=SqrtDimNormal, doc="How the table starts.")
+
+    def declare(self, d: Any, vocabulary: int) -> int:
+        d.weight("table", (vocabulary, self.dim), self.initializer, axes=("vocabulary", "output"))
+        return self.dim
+
+    def __call__(self, w: Any, ids: Any) -> Any:
+        """ids [...] int -> [..., dim]. Ids beyond the table are not caught here: inputs are checked when they are prepared."""
+        vectors = tf.gather(w.table, ids)
+        return vectors * math.sqrt(self.dim) if self.scale == "sqrt_dim" else vectors
+
+    def project(self, w: Any, hidden: Any) -> Any:
+        """hidden [..., dim] -> one score per id [..., vocabulary]: the inner products with the rows, never scaled."""
+        vocabulary = w.table.shape[0]
+        scores = tf.matmul(tf.reshape(hidden, [-1, self.dim]), w.table, transpose_b=True)
+        scores = tf.reshape(scores, tf.concat([tf.shape(hidden)[:-1], [vocabulary]], 0))
+        scores.set_shape([*hidden.shape[:-1], vocabulary])
+        return scores
