@@ -147,5 +147,10 @@ class Declaration:
 def declare(component: Component, *widths: Width, path: str = "") -> Declaration:
     """The declaration tree of a component fed with these widths; raises Misfit."""
     root = Declaration(component, path)
-    root._declare(widths)
+    declare_root(root, *widths)
     return root
+
+
+def declare_root(root: Declaration, *widths: Width) -> None:
+    """Declares a root made by the caller, who keeps what was declared before a Misfit."""
+    root._declare(widths)

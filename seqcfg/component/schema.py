@@ -1,0 +1,140 @@
+"""JSON Schemas made from component classes: flat ones for fast checks, and one nested one for editors."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from seqcfg.component.component import Component
+from seqcfg.component.fields import Slot, fields_of
+
+DRAFT = "http://json-schema.org/draft-07/schema#"
+VARIABLE = {"type": "string", "pattern": r"^\$\{vars\.[A-Za-z_][A-Za-z0-9_]*\}$"}
+
+
+@functools.cache
+def validator_of(cls: type[Component]) -> Any:
+    """A draft-07 validator of one component's own fields; what stands in nested components is only checked for its form."""
+    from jsonschema import Draft7Validator
+    from referencing import Registry
+
+    return Draft7Validator(flat_schema(cls), registry=Registry())  # an empty registry: no schema is ever fetched
+
+
+def flat_schema(cls: type[Component]) -> dict[str, Any]:
+    """The schema of a component whose nested components are replaced by {}."""
+    fields = fields_of(cls)
+    properties = {name: _flat(field.slot) for name, field in fields.items()}
+    if has_written_type(cls):
+        properties["type"] = {"const": cls.type}
+    required = [name for name, field in fields.items() if field.is_required]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def has_written_type(cls: type[Component]) -> bool:
+    """Whether a mapping of this class may carry `type:`; records and sections do not."""
+    return bool(cls.type) and cls.kind != "section"
+
+
+def _flat(slot: Slot) -> dict[str, Any]:
+    if slot.anything:
+        return {}
+    forms: list[dict[str, Any]] = list(slot.scalars)
+    rules = dict(slot.rules)
+    if slot.items:
+        forms.append({"type": "array", **rules} | ({} if slot.items.is_nested else {"items": _flat(slot.items)}))
+    if slot.values or slot.component:
+        inner = {} if slot.values is None or slot.values.is_nested else {"additionalProperties": _flat(slot.values)}
+        forms.append({"type": "object"} | ({} if slot.component else rules) | inner)
+    return forms[0] if len(forms) == 1 else {"anyOf": forms}
+
+
+def editor_schema(root: type[Component]) -> dict[str, Any]:
+    """The draft-07 schema of a whole recipe for completion, hover help and checks in editors.
+
+    A recipe that has `base:` or `defaults:` may leave out what they give, so it is held to a copy without `required`.
+    """
+    definitions: dict[str, Any] = {}
+    for is_partial in (False, True):
+        _Definitions(definitions, is_partial).component(root)
+    whole, partial = (_name(root, is_partial) for is_partial in (False, True))
+    return {
+        "$schema": DRAFT,
+        "title": "seqcfg recipe",
+        "description": "A whole experiment of seqcfg.",
+        "if": {"type": "object", "anyOf": [{"required": ["base"]}, {"required": ["defaults"]}]},
+        "then": {"$ref": f"#/definitions/{partial}"},
+        "else": {"$ref": f"#/definitions/{whole}"},
+        "definitions": dict(sorted(definitions.items())),
+    }
+
+
+class _Definitions:
+    """Collects one definition per class and per family that a schema refers to."""
+
+    def __init__(self, table: dict[str, Any], is_partial: bool):
+        self.table, self.is_partial = table, is_partial
+
+    def reference(self, name: str) -> dict[str, Any]:
+        return {"$ref": f"#/definitions/{name}"}
+
+    def component(self, cls: type[Component]) -> dict[str, Any]:
+        name = _name(cls, self.is_partial)
+        if name not in self.table:
+            self.table[name] = {}  # a class may contain itself
+            self.table[name] = self.object(cls)
+        return self.reference(name)
+
+    def object(self, cls: type[Component]) -> dict[str, Any]:
+        fields = fields_of(cls)
+        properties: dict[str, Any] = {"type": {"const": cls.type}} if has_written_type(cls) else {}
+        for name, field in fields.items():
+            properties[name] = self.field(field)
+        schema = {"type": "object", "description": _first_sentence(cls), "properties": properties, "additionalProperties": False}
+        required = [name for name, field in fields.items() if field.is_required]
+        return schema if self.is_partial or not required else schema | {"required": required}
+
+    def field(self, field: Any) -> dict[str, Any]:
+        schema = self.slot(field.slot)
+        if "$ref" in schema:
+            schema = {"allOf": [schema]}  # draft-07 ignores what stands beside $ref
+        schema = schema | {"description": field.doc}
+        default = None if field.is_required or field.slot.is_nested else field.default_value()
+        return schema if default is None else schema | {"default": list(default) if isinstance(default, tuple) else default}
+
+    def slot(self, slot: Slot) -> dict[str, Any]:
+        if slot.anything:
+            return {}
+        forms: list[dict[str, Any]] = list(slot.scalars)
+        if forms and not any(schema.get("type") == "string" and len(schema) == 1 for schema in forms):
+            forms.append(VARIABLE)
+        if slot.items:
+            forms.append({"type": "array", "items": self.slot(slot.items), **dict(slot.rules)})
+        if slot.values:
+            forms.append({"type": "object", "additionalProperties": self.slot(slot.values), **dict(slot.rules)})
+        if slot.component:
+            fixed = slot.fixed_class
+            forms.append(self.component(fixed) if fixed is not None else self.family(slot))
+        return forms[0] if len(forms) == 1 else {"anyOf": forms}
+
+    def family(self, slot: Slot) -> dict[str, Any]:
+        name = _name(slot.component, self.is_partial)
+        if name not in self.table:
+            self.table[name] = {}
+            branches = [
+                {"if": {"properties": {"type": {"const": member}}, "required": ["type"]}, "then": self.component(cls)}
+                for member, cls in slot.members.items()
+            ]
+            family = {"type": "object", "properties": {"type": {"enum": list(slot.members)}}, "allOf": branches}
+            self.table[name] = family if self.is_partial else family | {"required": ["type"]}
+        return self.reference(name)
+
+
+def _name(cls: type[Component] | None, is_partial: bool) -> str:
+    assert cls is not None
+    name = f"{cls.kind}.{cls.type or cls.__name__}"
+    return f"partial.{name}" if is_partial else name
+
+
+def _first_sentence(cls: type[Component]) -> str:
+    return " ".join((cls.__doc__ or "").split("\n\n")[0].split())

@@ -1,0 +1,76 @@
+"""The canonical form of a recipe, with every default filled in, and the fingerprint made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+from seqcfg.component.component import Component
+from seqcfg.component.fields import Slot, fields_of
+from seqcfg.component.schema import has_written_type
+from seqcfg.recipe.build import number
+from seqcfg.recipe.sections import COMPOSITION_KEYS, Recipe
+
+PARTS = ("data", "model", "training", "decoding")
+HOME = {"data": "data", "tokenizers": "data", "task": "model", "training": "training", "evaluation": "decoding", "decoding": "decoding"}
+
+
+def canonical(component: Component, *, only_result: bool = False) -> dict[str, Any]:
+    """A component as a plain mapping with sorted keys; `only_result` leaves out fields that affect nothing.
+
+    It validates as a recipe (or as a part of one), and stands for the very same components.
+    """
+    fields = fields_of(type(component))
+    plain: dict[str, Any] = {"type": component.type} if has_written_type(type(component)) else {}
+    for name, field in fields.items():
+        if not (only_result and field.affects == "nothing"):
+            plain[name] = _plain(getattr(component, name), field.slot, only_result)
+    return dict(sorted(plain.items()))
+
+
+def canonical_recipe(recipe: Recipe) -> dict[str, Any]:
+    """The canonical form of a whole recipe, without the keys that composition used up."""
+    return {key: value for key, value in canonical(recipe).items() if key not in COMPOSITION_KEYS}
+
+
+def fingerprint(recipe: Recipe) -> dict[str, str]:
+    """SHA-256 of the canonical form in four parts, so that a difference says which part differs.
+
+    `data` covers the data section, the tokenizers and the features the task reads: what prepared columns depend on.
+    A field declared with `affects="training"` (how batches are made, say) counts there instead of at its place.
+    """
+    parts: dict[str, dict[str, Any]] = {part: {} for part in PARTS}
+    for key, part in HOME.items():
+        value = getattr(recipe, key)
+        if isinstance(value, Component):
+            _distribute(value, key, part, parts)
+        else:
+            parts[part][key] = {name: canonical(member, only_result=True) for name, member in sorted((value or {}).items())}
+    if hasattr(recipe.task, "features"):
+        parts["data"]["features"] = {name: dataclasses.asdict(feature) for name, feature in sorted(recipe.task.features().items())}
+    return {part: hashlib.sha256(_bytes(value)).hexdigest() for part, value in parts.items()}
+
+
+def _distribute(component: Component, key: str, part: str, parts: dict[str, dict[str, Any]]) -> None:
+    plain = canonical(component, only_result=True)
+    for name, field in fields_of(type(component)).items():
+        if field.affects in PARTS and field.affects != part:
+            parts[field.affects][f"{key}.{name}"] = plain.pop(name)
+    parts[part][key] = plain
+
+
+def _plain(value: Any, slot: Slot, only_result: bool) -> Any:
+    if isinstance(value, Component):
+        return canonical(value, only_result=only_result)
+    if isinstance(value, dict):
+        return {key: _plain(value[key], slot.values or Slot(anything=True), only_result) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [_plain(item, slot.items or Slot(anything=True), only_result) for item in value]
+    value = number(value, slot)
+    return value + 0.0 if isinstance(value, float) else value  # -0.0 becomes 0.0
+
+
+def _bytes(plain: Any) -> bytes:
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode()

@@ -1,0 +1,84 @@
+"""The phases after the schema: rules across fields, then widths, each mapped back to the line that is to blame."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.catalog import closest
+from seqcfg.component.component import Component
+from seqcfg.errors import Problem
+from seqcfg.plan.declaration import Declaration, Misfit, declare_root
+from seqcfg.recipe.build import Built
+from seqcfg.recipe.node import Node, Path, parse_path
+from seqcfg.recipe.structure import problem_at
+
+
+def check_rules(tree: Node, built: Built) -> list[Problem]:
+    """Every broken `check()` of every component, and tokenizers the task names that do not exist."""
+    problems = []
+    for path, component in built.written:
+        for field, message, hint in component.check():
+            found, node = tree.nearest((*path, *(parse_path(field) if field else ())))
+            problems.append(problem_at(node, (*path, *parse_path(field)) if field else found, message, hint))
+    return problems + _check_tokenizers(tree, built)
+
+
+def _check_tokenizers(tree: Node, built: Built) -> list[Problem]:
+    recipe = built.recipe
+    features = getattr(recipe.task, "features", None)
+    if features is None:
+        return []
+    wanted = {feature.tokenizer for feature in features().values() if feature.tokenizer}
+    problems = []
+    for name in sorted(wanted - set(recipe.tokenizers)):
+        path = _field_holding(tree, ("task",), name)
+        hint = closest(name, recipe.tokenizers) or f"tokenizers has {', '.join(recipe.tokenizers) or 'none'}"
+        problems.append(problem_at(tree.nearest(path)[1], path, f"there is no tokenizer called {name!r}", hint))
+    return problems
+
+
+def _field_holding(tree: Node, below: Path, value: Any) -> Path:
+    """The first path below `below` that holds this value."""
+    for path, node in tree.nearest(below)[1].walk(below):
+        if node.value == value and not isinstance(path[-1], int):
+            return path
+    return below
+
+
+def vocabularies(built: Built) -> dict[str, int]:
+    """Tokenizer names and sizes, as tasks are given them."""
+    return {name: tokenizer.vocab_size for name, tokenizer in built.recipe.tokenizers.items()}  # type: ignore[attr-defined]
+
+
+def check_widths(tree: Node, built: Built) -> tuple[Declaration | None, list[Problem]]:
+    """The task's declaration, or the width that does not fit."""
+    root = Declaration(built.recipe.task)
+    try:
+        declare_root(root, vocabularies(built))
+    except Misfit as misfit:
+        return None, [_locate(misfit, root, tree, built)]
+    return root, []
+
+
+def _locate(misfit: Misfit, root: Declaration, tree: Node, built: Built) -> Problem:
+    """The recipe line of the deepest written component on the way to a misfit."""
+    where = built.by_identity()
+    path: Path = ("task",)
+    for component in _components_on(root, misfit.path):
+        path = where.get(id(component), path)
+    full = (*path, *parse_path(misfit.field)) if misfit.field else path
+    found, node = tree.nearest(full)
+    return problem_at(node, full, misfit.message, misfit.hint, at_key=found != full)
+
+
+def _components_on(root: Declaration, path: str) -> list[Component]:
+    """The components of the declared nodes from the root down to a path."""
+    found, node = [root.component], root
+    for key in path.split(".") if path else []:
+        below: Any = node.children.get(key) if isinstance(node, Declaration) else node[int(key)]
+        if below is None:
+            break
+        node = below
+        if isinstance(node, Declaration):
+            found.append(node.component)
+    return found

@@ -1,0 +1,75 @@
+"""Checking a recipe in phases; a phase runs when the earlier ones are clean, and reports all it finds in line order."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from seqcfg.component.fields import Slot, fields_of
+from seqcfg.errors import Problem, RecipeError
+from seqcfg.plan.declaration import Declaration
+from seqcfg.recipe import override
+from seqcfg.recipe.build import Built, build
+from seqcfg.recipe.classes import ROOT, apply_defaults
+from seqcfg.recipe.compose import compose
+from seqcfg.recipe.node import Node
+from seqcfg.recipe.requirements import check_requirements
+from seqcfg.recipe.rules import check_rules, check_widths
+from seqcfg.recipe.sections import COMPOSITION_KEYS, SECTIONS
+from seqcfg.recipe.structure import check_structure
+from seqcfg.recipe.variables import substitute
+
+
+@dataclasses.dataclass
+class Checked:
+    """A recipe that may be run: its values with positions, its components, the weights of its task."""
+
+    tree: Node
+    built: Built
+    declaration: Declaration
+
+
+def validate(file: str, overrides: Iterable[str] = ()) -> list[Problem]:
+    """What is wrong with a recipe; an empty list if nothing is."""
+    try:
+        check(resolve(file, overrides))
+    except RecipeError as error:
+        return list(error.problems)
+    return []
+
+
+def resolve(file: str, overrides: Iterable[str] = ()) -> Node:
+    """The recipe with bases, overrides, variables and defaults applied, not yet held against any schema."""
+    tree = apply_defaults(substitute(override.apply(compose(file), overrides)))
+    return dataclasses.replace(tree, value={key: node for key, node in tree.value.items() if key not in COMPOSITION_KEYS})
+
+
+def check(tree: Node) -> Checked:
+    """Runs the phases after composition; raises RecipeError with the problems of the first phase that has any."""
+    _stop_at(check_requirements(tree))
+    whole = with_sections(tree)
+    _stop_at(check_structure(whole))
+    built = build(whole)
+    _stop_at(check_rules(whole, built))
+    declaration, problems = check_widths(whole, built)
+    _stop_at(problems)
+    assert declaration is not None
+    return Checked(tree, built, declaration)
+
+
+def with_sections(tree: Node) -> Node:
+    """The recipe with an empty mapping for every section that is left out and that this installation knows."""
+    fields = {name: slot for name, slot in _section_slots().items() if name not in tree.value or tree.value[name].value is None}
+    empty = {name: Node({}, tree.value[name].place if name in tree.value else tree.place) for name in fields}
+    return dataclasses.replace(tree, value=tree.value | empty)
+
+
+def _section_slots() -> dict[str, Slot]:
+    assert ROOT.component is not None
+    slots = {name: fields_of(ROOT.component)[name].slot for name in SECTIONS}
+    return {name: slot for name, slot in slots.items() if slot.fixed_class is not None}
+
+
+def _stop_at(problems: list[Problem]) -> None:
+    if problems:
+        raise RecipeError(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
