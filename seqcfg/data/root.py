@@ -48,9 +48,13 @@ class DataRoot:
         """Where a recipe path lies or would lie; raises UserError for paths that lead out of the data root."""
         parts = path.split("/")
         if not path or "\0" in path or "\\" in path or path.startswith(("/", "~")) or re.match(r"^[A-Za-z][A-Za-z0-9+.-]*:", path):
-            raise UserError(f"{path!r} is not a path below the data root", hint="write it relative and with '/', such as multi30k/train.en.gz")
+            raise UserError(
+                f"{path!r} is not a path below the data root", hint="write it relative and with '/', such as multi30k/train.en.gz"
+            )
         if ".." in parts:
-            raise UserError(f"{path}: '..' leads out of the data root", hint="name files below the data root, or choose another --data-root")
+            raise UserError(
+                f"{path}: '..' leads out of the data root", hint="name files below the data root, or choose another --data-root"
+            )
         root = self.folder.resolve()
         found = root.joinpath(*parts)
         if not found.resolve().is_relative_to(root):

@@ -14,7 +14,9 @@ class Data(Section, type="data"):
     """Which corpora are read, how many damaged examples are put up with, and how training batches are made."""
 
     splits: dict[str, Source] = param(doc="The corpora by name: what is trained on, validated on and tested on.")
-    training_split: Name = param(default="train", doc="The split that is trained on; tokenizers learn from it, and its empty lines are skipped.")
+    training_split: Name = param(
+        default="train", doc="The split that is trained on; tokenizers learn from it, and its empty lines are skipped."
+    )
     batching: Batching = param(factory=Batching, doc="How the training split is put into batches.")
     corpora: list[Name] = param(
         factory=list, doc="Public corpora that `seqcfg prepare --download` fetches into the data root.", affects="nothing"
@@ -28,4 +30,8 @@ class Data(Section, type="data"):
     def check(self) -> Iterator[tuple[str, str, str]]:
         if self.training_split not in self.splits:
             known = ", ".join(self.splits) or "nothing"
-            yield "splits", f"the split to train on, {self.training_split!r}, is missing; there is {known}", "add it, or name another training_split"
+            yield (
+                "splits",
+                f"the split to train on, {self.training_split!r}, is missing; there is {known}",
+                "add it, or name another training_split",
+            )

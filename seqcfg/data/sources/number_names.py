@@ -48,7 +48,8 @@ class NumberNames(Source, type="number_names"):
         candidates = candidates[(share >= first) & (share < last)]
         if len(candidates) < self.num_examples:
             raise UserError(
-                f"number_names: the part {self.part!r} has {len(candidates)} numbers up to {self.highest}, fewer than num_examples {self.num_examples}",
+                f"number_names: the part {self.part!r} has only {len(candidates)} numbers up to {self.highest}, "
+                f"and num_examples is {self.num_examples}",
                 hint=f"num_examples: {len(candidates)}, or raise `highest`",
             )
         candidates = candidates[Permutation(len(candidates), self.seed, "number_names", "choice")(np.arange(len(candidates)))]

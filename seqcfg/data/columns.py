@@ -1,0 +1,181 @@
+"""Columns: prepared examples on disk, one array of values per feature, memory-mapped and read at random."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seqcfg.data.feature import Feature
+from seqcfg.data.hashes import file_sha256
+from seqcfg.errors import UserError
+from seqcfg.lazy import np
+
+HEADER_BYTES = 128
+BUFFER_BYTES = 1 << 20
+HASH_ON_OPEN_BYTES = 64 << 20  # larger files are compared by size on opening, and by content with `prepare --verify`
+
+
+def storage_dtype(feature: Feature, vocabulary: int = 0) -> str:
+    """The dtype of a feature on disk: ids take as few bytes as the vocabulary allows."""
+    if feature.dtype == "bytes":
+        return "uint8"
+    if feature.tokenizer:
+        return "uint16" if vocabulary <= 1 << 16 else "int32"
+    return feature.dtype
+
+
+class ArrayWriter:
+    """A growing .npy file: rows are appended, and the header with the final shape is written on closing."""
+
+    def __init__(self, file: Path, dtype: str, frame: tuple[int, ...] = ()):
+        self.path, self.dtype, self.frame = file, np.dtype(dtype), tuple(frame)
+        self.rows, self._pending, self._pending_bytes = 0, [], 0
+        self._file: BinaryIO = open(file, "wb")  # noqa: SIM115
+        self._file.write(bytes(HEADER_BYTES))
+
+    def append(self, values: Any) -> None:
+        """Adds values of shape [n, *frame]."""
+        self.rows += len(values)
+        self._pending.append(values.tobytes())
+        self._pending_bytes += len(self._pending[-1])
+        if self._pending_bytes >= BUFFER_BYTES:
+            self._flush()
+
+    def close(self) -> dict[str, Any]:
+        """Writes the header and syncs; returns the file's entry for the manifest."""
+        self._flush()
+        shape = (self.rows, *self.frame)
+        text = f"{{'descr': {self.dtype.str!r}, 'fortran_order': False, 'shape': {shape!r}, }}".encode("latin1")
+        self._file.seek(0)
+        self._file.write(b"\x93NUMPY\x01\x00" + (HEADER_BYTES - 10).to_bytes(2, "little") + text.ljust(HEADER_BYTES - 11) + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return {"file": self.path.name, "bytes": self.path.stat().st_size, "sha256": file_sha256(self.path)}
+
+    def abandon(self) -> None:
+        """Closes without a header; the file is worthless."""
+        self._file.close()
+
+    def _flush(self) -> None:
+        self._file.write(b"".join(self._pending))
+        self._pending, self._pending_bytes = [], 0
+
+
+class ColumnWriter:
+    """Writes one feature: `<name>.values.npy`, and for ragged features `<name>.offsets.npy` with n + 1 offsets."""
+
+    def __init__(self, folder: Path, name: str, feature: Feature, vocabulary: int = 0):
+        self.feature = feature
+        self.values = ArrayWriter(folder / f"{name}.values.npy", storage_dtype(feature, vocabulary), feature.frame)
+        self.offsets = ArrayWriter(folder / f"{name}.offsets.npy", "int64") if feature.is_ragged else None
+        if self.offsets:
+            self.offsets.append(np.zeros([1], np.int64))
+
+    def append(self, rows: list[Any]) -> None:
+        """Adds one value per example: a list of ids, bytes, or an array [time, *frame]."""
+        dtype, frame = self.values.dtype, self.values.frame
+        if self.feature.dtype == "bytes":
+            arrays = [np.frombuffer(row, np.uint8) for row in rows]
+        else:
+            arrays = [np.asarray(row, dtype).reshape(-1 if self.feature.is_ragged else 1, *frame) for row in rows]
+        if not arrays:
+            return
+        if self.offsets:
+            self.offsets.append(self.values.rows + np.cumsum([len(array) for array in arrays], dtype=np.int64))
+        self.values.append(np.concatenate(arrays))
+
+    def close(self) -> dict[str, Any]:
+        entry = {"dtype": self.feature.dtype, "frame": list(self.feature.frame), "is_ragged": self.feature.is_ragged}
+        return entry | {"values": self.values.close(), "offsets": self.offsets.close() if self.offsets else None}
+
+    def abandon(self) -> None:
+        self.values.abandon()
+        if self.offsets:
+            self.offsets.abandon()
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """values [total, *frame] and offsets [n + 1] int64 of one feature, or no offsets where each example is one value."""
+
+    values: Any
+    offsets: Any
+    dtype: str
+
+
+class Columns:
+    """One prepared split: examples by number, features by name."""
+
+    def __init__(self, folder: Path, entry: dict[str, Any]):
+        """Opens the files listed in the manifest's entry; raises UserError if one is missing or damaged."""
+        self.folder, self.num_examples, self.entry = Path(folder), entry["examples"], entry
+        self._columns = {name: self._open(column) for name, column in entry["columns"].items()}
+
+    @property
+    def names(self) -> list[str]:
+        """The features that were prepared."""
+        return list(self._columns)
+
+    def lengths(self, name: str) -> Any:
+        """Steps of each example of a ragged feature: int32 [n]."""
+        return np.diff(self._column(name).offsets).astype(np.int32)
+
+    def texts(self, name: str, ids: Any = None) -> list[str]:
+        """The raw texts of a bytes feature, of all examples or of those in `ids`."""
+        column = self._column(name)
+        numbers = range(self.num_examples) if ids is None else [int(one) for one in ids]
+        return [column.values[column.offsets[i] : column.offsets[i + 1]].tobytes().decode("utf-8") for i in numbers]
+
+    def gather(self, name: str, ids: Any, time: int = 0) -> Any:
+        """[len(ids), time, *frame] of a ragged feature, or [len(ids), *frame] of a fixed one, in the feature's dtype.
+
+        Rows are zero after their end and cut at `time`; an id below 0 gives a row of zeros.
+        """
+        column, ids = self._column(name), np.asarray(ids, np.int64)
+        is_real, safe = ids >= 0, np.maximum(ids, 0)
+        if column.offsets is None:
+            is_used = is_real
+            place = safe
+        else:
+            starts = column.offsets[safe]
+            sizes = np.where(is_real, column.offsets[safe + 1] - starts, 0)
+            steps = np.arange(time)
+            is_used = steps < sizes[:, None]
+            place = np.where(is_used, starts[:, None] + steps, 0)
+        if not is_used.any():
+            return np.zeros([*is_used.shape, *column.values.shape[1:]], column.dtype)
+        values = column.values[place].astype(column.dtype, copy=False)
+        values[~is_used] = 0
+        return values
+
+    def verify(self) -> None:
+        """Compares the content of all files with their checksums; raises UserError on the first difference."""
+        for column in self.entry["columns"].values():
+            for part in (column["values"], column["offsets"]):
+                if part and file_sha256(self.folder / part["file"]) != part["sha256"]:
+                    raise _damaged(self.folder / part["file"])
+
+    def _column(self, name: str) -> Column:
+        if name not in self._columns:
+            raise KeyError(f"{self.folder}: no feature {name!r} was prepared; there is {', '.join(self._columns)}")
+        return self._columns[name]
+
+    def _open(self, entry: dict[str, Any]) -> Column:
+        offsets = self._array(entry["offsets"]) if entry["offsets"] else None
+        return Column(self._array(entry["values"]), offsets, "uint8" if entry["dtype"] == "bytes" else entry["dtype"])
+
+    def _array(self, part: dict[str, Any]) -> Any:
+        file = self.folder / part["file"]
+        if not file.is_file() or file.stat().st_size != part["bytes"]:
+            raise _damaged(file)
+        if part["bytes"] <= HASH_ON_OPEN_BYTES and file_sha256(file) != part["sha256"]:
+            raise _damaged(file)
+        # an array without rows cannot be mapped
+        return np.load(file, mmap_mode="r" if part["bytes"] > HEADER_BYTES else None, allow_pickle=False)
+
+
+def _damaged(file: Path) -> UserError:
+    return UserError(f"{file}: prepared data is damaged or incomplete", hint=f"delete {file.parent.parent} and prepare again")
