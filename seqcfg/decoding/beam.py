@@ -10,7 +10,7 @@ from seqcfg.component.kinds import Search
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
 from seqcfg.decoding.best_tokens import best_tokens
 from seqcfg.decoding.length_penalty import Formula, penalty
-from seqcfg.decoding.rows import like, log_total, num_sentences, repeat_rows, take_rows, write_column
+from seqcfg.decoding.rows import like, limits_of, log_total, num_sentences, repeat_rows, take_rows, write_column
 from seqcfg.decoding.stepper import END, NUM_RESERVED, PAD, START, UNKNOWN, Hypotheses
 from seqcfg.lazy import tf
 
@@ -51,14 +51,15 @@ class Beam(Search, type="beam"):
 
     width: PositiveInt = param(default=5, doc="Hypotheses kept alive per sentence.")
     length_penalty: NonNegativeFloat = param(default=1.0, doc="Exponent of the length penalty; 0 compares plain log-probabilities.")
-    formula: Formula = param(default="average", doc="Penalty of a length: average = length^a, gnmt = ((5+length)/6)^a, lingvo = ((5+length)/5)^a.")
+    formula: Formula = param(default="average", doc="Penalty of a length: average length^a, gnmt ((5+length)/6)^a, lingvo ((5+length)/5)^a.")
     n_best: PositiveInt = param(default=1, doc="Outputs returned per sentence, best first; at most the width.")
     min_length: NonNegativeInt = param(default=0, doc="The shortest output, in tokens without the end id.")
     stop: Literal["certain", "full"] = param(
         default="certain", doc="A sentence is over when its best are certain, or already when `width` outputs are complete (full)."
     )
     end_among: Literal["beam", "hypothesis"] = param(
-        default="beam", doc="The end id counts when it is among the `width` best continuations of the sentence, or of its own hypothesis."
+        default="beam",
+        doc="The end id counts among the `width` best continuations of the sentence, or the `width` + 1 best of its own hypothesis.",
     )
     eos_margin: NonNegativeFloat | None = param(
         default=None, doc="The end id counts only when its log-probability is at most this far below the best token's, in nats."
@@ -72,15 +73,19 @@ class Beam(Search, type="beam"):
         if self.n_best > self.width:
             yield "n_best", f"{self.n_best} outputs cannot come from a beam of width {self.width}", f"raise width to {self.n_best}"
 
-    def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
-        """inputs: a dict of tensors [batch, ...]; max_length: tokens without the end id; limits [batch] int32: the same
+    @property
+    def num_outputs(self) -> int:
+        return self.n_best
 
-        for each sentence, at most max_length. `lines` is ignored. Returns n_best hypotheses per sentence; a score of
-        -inf marks a place that could not be filled.
+    def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
+        """Returns n_best hypotheses per sentence; a score of -inf marks a place that could not be filled.
+
+        inputs: a dict of tensors [batch, ...]; max_length: tokens without the end id, the size of all buffers; limits
+        [batch] int32: the same for each sentence, at most max_length. `lines` matters to searches that draw lots.
         """
         fixed, moving = stepper.start(inputs, max_length + 1)
         batch = num_sentences(inputs)
-        limits = tf.fill([batch], max_length) if limits is None else tf.convert_to_tensor(limits, tf.int32)
+        limits = limits_of(inputs, limits, max_length)
         state = self._first(batch, max_length, repeat_rows(moving, self.width))
 
         def is_alive(state: State) -> Any:
@@ -153,7 +158,10 @@ class Beam(Search, type="beam"):
         if self.eos_margin is not None:
             ends &= values >= tf.reduce_max(values, axis=-1, keepdims=True) - self.eos_margin
         new = tf.reduce_max(tf.where(ends, totals, IMPOSSIBLE), axis=-1)  # [batch, width]
-        if self.end_among == "beam":
+        if self.end_among == "hypothesis":
+            end = tf.reduce_max(tf.where(ends, values, IMPOSSIBLE), axis=-1, keepdims=True)
+            new = tf.where(tf.math.count_nonzero(values > end, axis=-1) <= self.width, new, IMPOSSIBLE)
+        else:
             flat = tf.reshape(totals, [-1, self.width * ids.shape[-1]])
             new = tf.where(new >= tf.math.top_k(flat, self.width).values[:, -1:], new, IMPOSSIBLE)
         old = state.finished

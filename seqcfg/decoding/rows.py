@@ -7,10 +7,17 @@ from typing import Any
 from seqcfg.lazy import tf
 
 
+def limits_of(inputs: Any, limits: Any, max_length: Any) -> Any:
+    """The longest output of each sentence, int32 [batch], in tokens without the end id: `limits` if given."""
+    if limits is not None:
+        return tf.minimum(tf.convert_to_tensor(limits, tf.int32), max_length)
+    return tf.fill([num_sentences(inputs)], max_length)
+
+
 def num_sentences(inputs: Any) -> Any:
     """The size of the first axis of the inputs, an int where it is known while tracing."""
     first = tf.nest.flatten(inputs)[0]
-    return first.shape[0] or tf.shape(first)[0]
+    return tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
 
 
 def repeat_rows(state: Any, width: int) -> Any:

@@ -8,8 +8,8 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Search
 from seqcfg.component.types import NonNegativeInt, PositiveFloat, PositiveInt, Probability
 from seqcfg.decoding.best_tokens import best_tokens
-from seqcfg.decoding.greedy import State
-from seqcfg.decoding.rows import like, log_total, num_sentences, repeat_rows, write_column
+from seqcfg.decoding.chain import follow
+from seqcfg.decoding.rows import limits_of, log_total, repeat_rows
 from seqcfg.decoding.stepper import END, PAD, START, UNKNOWN, Hypotheses
 from seqcfg.lazy import tf
 
@@ -17,10 +17,11 @@ IMPOSSIBLE = float("-inf")
 
 
 class Sample(Search, type="sample"):
-    """Draws each token from the softmax of logits / temperature, restricted to the top_k tokens and the top_p nucleus
+    """Draws each token from the softmax of logits / temperature, among the top_k tokens or the top_p nucleus.
 
-    (Holtzman et al. 2020, arXiv:1904.09751). A draw depends on the seed, the number of the line, of the sample and of the
-    position alone, so neither batch size nor order of decoding changes a result. Scores are the model's own log-probabilities.
+    The nucleus is that of Holtzman et al. 2020 (arXiv:1904.09751), section 3.1. A draw depends on the seed and the numbers of
+    line, sample and position alone, so neither batch size nor order of decoding changes a result. Scores are the model's own
+    log-probabilities.
     """
 
     temperature: PositiveFloat = param(default=1.0, doc="Divides the logits (dimensionless): below 1 favours probable tokens.")
@@ -30,41 +31,25 @@ class Sample(Search, type="sample"):
     seed: NonNegativeInt = param(default=0, doc="Start of the random numbers; another seed gives other samples.")
     allow_unknown: bool = param(default=False, doc="Whether the unknown id may be produced.")
 
+    @property
+    def num_outputs(self) -> int:
+        return self.n_best
+
     def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
         """As `Beam`; lines [batch] int32 numbers the sentences of the corpus (0, 1, ... in this batch if left out)."""
         fixed, moving = stepper.start(inputs, max_length + 1)
-        batch = num_sentences(inputs)
-        limits = tf.repeat(tf.fill([batch], max_length) if limits is None else tf.convert_to_tensor(limits, tf.int32), self.n_best)
-        lines = tf.range(batch) if lines is None else tf.convert_to_tensor(lines, tf.int32)
-        keys = tf.reshape(mix(mix(tf.bitwise.bitwise_xor(unsigned(lines), unsigned(self.seed)))[:, None] + unsigned(tf.range(self.n_best))), [-1])
-        rows = batch * self.n_best
-        state = State(
-            index=tf.constant(0),
-            tokens=tf.fill([rows], START),
-            is_over=tf.fill([rows], False),
-            log_probabilities=tf.zeros([rows]),
-            lengths=tf.zeros([rows], tf.int32),
-            sequences=tf.zeros([rows, max_length], tf.int32),
-            moving=repeat_rows(moving, self.n_best),
-        )
+        limits = limits_of(inputs, limits, max_length)
+        lines = tf.range(tf.shape(limits)[0]) if lines is None else tf.convert_to_tensor(lines, tf.int32)
+        keys = mix(tf.bitwise.bitwise_xor(unsigned(lines), mix(unsigned(self.seed))))
+        keys = tf.reshape(mix(keys[:, None] + unsigned(tf.range(self.n_best))), [-1])  # [batch * n_best]
 
-        def advance(state: State) -> tuple[State]:
-            moving, logits = stepper.step(fixed, state.moving, state.tokens, state.index)
-            tokens, gain = self._draw(logits, state.index >= limits, mix(keys + unsigned(state.index)))
-            goes_on = ~state.is_over & (tokens != END)
-            new = State(
-                index=state.index + 1,
-                tokens=tokens,
-                is_over=~goes_on,
-                log_probabilities=state.log_probabilities + tf.where(state.is_over, 0.0, gain),
-                lengths=state.lengths + tf.cast(goes_on, tf.int32),
-                sequences=write_column(state.sequences, state.index, tf.where(goes_on, tokens, 0)),
-                moving=moving,
-            )
-            return (like(new, state),)
+        def choose(logits: Any, must_end: Any, index: Any) -> tuple[Any, Any]:
+            return self._draw(logits, must_end, mix(keys + unsigned(index)))
 
-        (state,) = tf.while_loop(lambda s: ~tf.reduce_all(s.is_over), advance, (state,), maximum_iterations=max_length + 1)
-        return self._sorted(state, max_length)
+        chain = follow(stepper, fixed, repeat_rows(moving, self.n_best), tf.repeat(limits, self.n_best), max_length, choose)
+        scores, places = tf.math.top_k(tf.reshape(chain.log_probabilities, [-1, self.n_best]), self.n_best)
+        sequences = tf.gather(tf.reshape(chain.sequences, [-1, self.n_best, max_length]), places, batch_dims=1)
+        return Hypotheses(sequences, tf.gather(tf.reshape(chain.lengths, [-1, self.n_best]), places, batch_dims=1), scores, scores)
 
     def _draw(self, logits: Any, must_end: Any, keys: Any) -> tuple[Any, Any]:
         """A token for each row of logits [rows, vocabulary], by the largest of logit + Gumbel noise; and its log-probability."""
@@ -90,11 +75,6 @@ class Sample(Search, type="sample"):
             is_first = tf.range(tf.shape(values)[-1]) == 0
             values = tf.where(is_first | (before < self.top_p), values, IMPOSSIBLE)
         return values, ids
-
-    def _sorted(self, state: State, max_length: Any) -> Hypotheses:
-        scores, places = tf.math.top_k(tf.reshape(state.log_probabilities, [-1, self.n_best]), self.n_best)
-        sequences = tf.gather(tf.reshape(state.sequences, [-1, self.n_best, max_length]), places, batch_dims=1)
-        return Hypotheses(sequences, tf.gather(tf.reshape(state.lengths, [-1, self.n_best]), places, batch_dims=1), scores, scores)
 
 
 def unsigned(value: Any) -> Any:

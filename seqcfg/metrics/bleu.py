@@ -21,7 +21,7 @@ class Bleu(Metric, type="bleu"):
     needs: ClassVar[str] = "strings"
     better: ClassVar[str] = "higher"
 
-    tokenize: Literal["13a", "intl", "char", "zh", "none", "moses"] = param(default="13a", doc="How text is cut into words before counting.")
+    tokenize: Literal["13a", "intl", "char", "zh", "none", "moses"] = param(default="13a", doc="How text is cut into words.")
     language: str = param(default="en", doc="Language of the Moses rules, as a two-letter code; read with tokenize: moses only.")
     lowercase: bool = param(default=False, doc="Whether upper and lower case count as equal.")
     name: str = param(default="", doc="Name in tables and records; empty takes bleu, or bleu_moses and the like.", affects="nothing")

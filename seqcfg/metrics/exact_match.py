@@ -25,7 +25,8 @@ class ExactMatch(Metric, type="exact_match"):
     def compute(self, hypotheses: list[str], references: list[list[str]]) -> Score:
         """references[i] are the references of hypothesis i; raises UserError when the counts differ."""
         check_sizes(hypotheses, references)
-        right = sum(self._plain(hypothesis) in {self._plain(r) for r in texts} for hypothesis, texts in zip(hypotheses, references, strict=True))
+        pairs = zip(hypotheses, references, strict=True)
+        right = sum(self._plain(hypothesis) in {self._plain(text) for text in texts} for hypothesis, texts in pairs)
         signature = f"case:{'lc' if self.lowercase else 'mixed'}|space:single"
         details = {"right": right, "lines": len(hypotheses)}
         return Score(name=self.label, value=100.0 * right / len(hypotheses), signature=signature, details=details)

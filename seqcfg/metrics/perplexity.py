@@ -17,7 +17,7 @@ class Perplexity(Metric, type="perplexity"):
     needs: ClassVar[str] = "loss"
     better: ClassVar[str] = "lower"
 
-    loss: str = param(default="", doc="Name of the task's loss or of one of its sums, such as negative_log_likelihood; empty takes that, else the first.")
+    loss: str = param(default="", doc="Name of a sum of the task; empty takes negative_log_likelihood, else the first.")
 
     @property
     def label(self) -> str:
@@ -33,4 +33,5 @@ class Perplexity(Metric, type="perplexity"):
         total, weight = sums[name]
         mean = total / weight if weight else math.inf
         value = math.exp(mean) if mean < 700 else math.inf
-        return Score(name=self.label, value=value, signature=f"loss:{name}", better="lower", details={"nats_per_token": mean, "tokens": weight})
+        details = {"nats_per_token": mean, "tokens": weight}
+        return Score(name=self.label, value=value, signature=f"loss:{name}", better="lower", details=details)

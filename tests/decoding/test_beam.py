@@ -1,0 +1,118 @@
+"""Beam search against enumeration of all outputs, and against a beam written without tensors."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqcfg.decoding.beam import Beam
+from seqcfg.decoding.greedy import Greedy
+from seqcfg.decoding.stepper import END, NUM_RESERVED
+from tests.decoding.tabular import TabularStepper, all_outputs, log_probability, log_softmax, outputs_of, plain_beam, tables
+
+PENALTIES = [("average", 0.0), ("average", 1.0), ("gnmt", 0.6), ("lingvo", 0.5), ("average", 2.0)]
+
+
+def run(search, table, max_length, xla=False, **named):
+    stepper = TabularStepper(table.shape[-1])
+
+    @tf.function(jit_compile=xla, input_signature=[tf.TensorSpec([None, *table.shape[1:]])])
+    def call(table):
+        return search(stepper, {"table": table}, max_length, **named)
+
+    return call(tf.constant(table))
+
+
+def assert_same(found, wanted):
+    assert [[tokens for _, tokens in outputs] for outputs in found] == [[tokens for _, tokens in outputs] for outputs in wanted]
+    for ours, theirs in zip(found, wanted, strict=True):
+        np.testing.assert_allclose([s for s, _ in ours], [s for s, _ in theirs], rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("formula, exponent", PENALTIES)
+def test_a_beam_as_wide_as_all_outputs_finds_the_best_of_them_in_order(formula, exponent):
+    table = tables(200, vocabulary=6, seed=1)
+    found = outputs_of(run(Beam(width=48, n_best=7, formula=formula, length_penalty=exponent), table, 4))
+    assert_same(found, [all_outputs(log_softmax(one), 4, formula, exponent)[:7] for one in table])
+
+
+def test_a_full_beam_is_exact_with_unknown_ids_and_a_minimum_length():
+    table = tables(100, vocabulary=6, seed=2)
+    beam = Beam(width=81, n_best=3, min_length=2, allow_unknown=True)
+    wanted = [all_outputs(log_softmax(one), 3, "average", 1.0, shortest=2, with_unknown=True)[:3] for one in table]
+    assert_same(outputs_of(run(beam, table, 3)), wanted)
+
+
+@pytest.mark.parametrize(
+    "beam",
+    [
+        Beam(width=1),
+        Beam(width=2, n_best=2),
+        Beam(width=3, n_best=2, formula="gnmt", length_penalty=0.6),
+        Beam(width=3, stop="full", n_best=3),
+        Beam(width=2, end_among="hypothesis", eos_margin=1.0, formula="lingvo", length_penalty=0.5),
+        Beam(width=2, end_among="hypothesis", eos_margin=5.0, prune_margin=3.0, formula="lingvo", length_penalty=0.5),
+        Beam(width=3, min_length=2, allow_unknown=True),
+        Beam(width=2, length_penalty=0.0),
+    ],
+    ids=str,
+)
+def test_early_stopping_and_tensors_change_nothing_against_a_plain_beam_without_them(beam):
+    table = tables(300, vocabulary=8, seed=3)
+    assert_same(outputs_of(run(beam, table, 5)), [plain_beam(log_softmax(one), 5, beam) for one in table])
+
+
+def test_scores_are_the_model_s_own_log_probabilities_over_the_penalty():
+    table = tables(50, vocabulary=7, seed=4)
+    result = run(Beam(width=4, n_best=4, length_penalty=1.0), table, 5)
+    for row, outputs in enumerate(outputs_of(result)):
+        for place, (score, tokens) in enumerate(outputs):
+            total = log_probability(log_softmax(table[row]), tokens)
+            assert float(result.log_probabilities[row, place]) == pytest.approx(total, abs=1e-4)
+            assert score == pytest.approx(total / (len(tokens) + 1), abs=1e-4)
+        assert [s for s, _ in outputs] == sorted((s for s, _ in outputs), reverse=True)
+        assert len({tokens for _, tokens in outputs}) == len(outputs)
+
+
+@pytest.mark.parametrize("search", [Beam(width=3, n_best=2), Greedy()], ids=["beam", "greedy"])
+def test_neighbours_order_and_graph_mode_never_change_an_output(search):
+    table = tables(40, vocabulary=9, seed=5)
+    limits = np.random.default_rng(6).integers(0, 6, len(table)).astype(np.int32)
+    together = outputs_of(run(search, table, 6, limits=limits))
+    order = np.random.default_rng(7).permutation(len(table))
+    assert [outputs_of(run(search, table[order], 6, limits=limits[order]))[i] for i in np.argsort(order)] == together
+    alone = [outputs_of(search(TabularStepper(9), {"table": table[i : i + 1]}, 6 + i % 3, limits=limits[i : i + 1]))[0] for i in range(3)]
+    assert_same(alone, together[:3])
+
+
+@pytest.mark.parametrize("search", [Beam(width=3, n_best=2), Beam(width=1), Greedy(), Beam(width=2, stop="full", eos_margin=2.0)], ids=str)
+def test_xla_and_graph_agree(search):
+    table = tables(30, vocabulary=50, seed=8)
+    assert_same(outputs_of(run(search, table, 8, xla=True)), outputs_of(run(search, table, 8)))
+
+
+def test_greedy_is_a_beam_of_width_one_on_plain_log_probabilities():
+    table = tables(300, vocabulary=7, seed=9)
+    for unknown in (False, True):
+        beam = Beam(width=1, length_penalty=0.0, allow_unknown=unknown)
+        assert_same(outputs_of(run(Greedy(allow_unknown=unknown), table, 5)), outputs_of(run(beam, table, 5)))
+
+
+@pytest.mark.parametrize("search", [Beam(width=4, n_best=4), Greedy()], ids=["beam", "greedy"])
+def test_reserved_ids_never_appear_and_limits_hold(search):
+    table = tables(100, vocabulary=8, seed=10)
+    table[..., :END] += 20.0  # the model would love to produce padding, unknown and start ids
+    limits = np.arange(100, dtype=np.int32) % 5
+    result = run(search, table, 6, limits=limits)
+    for limit, outputs in zip(limits, outputs_of(result), strict=True):
+        assert all(len(tokens) <= limit and min(tokens, default=NUM_RESERVED) >= NUM_RESERVED for _, tokens in outputs)
+    beyond = np.arange(6) >= np.asarray(result.lengths)[..., None]
+    assert not np.asarray(result.tokens)[beyond].any()
+
+
+def test_a_limit_of_zero_gives_the_empty_output():
+    result = run(Beam(width=3, n_best=2), tables(4, vocabulary=6), 3, limits=np.zeros(4, np.int32))
+    assert [[tokens for _, tokens in outputs] for outputs in outputs_of(result)] == [[()]] * 4
+
+
+def test_more_outputs_than_hypotheses_are_refused():
+    assert [field for field, _, _ in Beam(width=2, n_best=3).check()] == ["n_best"]
