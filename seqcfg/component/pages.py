@@ -1,0 +1,89 @@
+"""What a reader wants to know about a component, made from its class: fields, types, ranges, defaults, place."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+from seqcfg.component.component import Component
+from seqcfg.component.fields import Field, Slot, fields_of
+
+NAMES = {"integer": "int", "number": "float", "string": "text", "boolean": "bool", "null": "empty"}
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldPage:
+    """One field in words."""
+
+    name: str
+    type: str
+    default: str  # "" where the recipe must give it
+    doc: str
+
+
+def fields(cls: type[Component]) -> list[FieldPage]:
+    """The fields of a component, in order of definition."""
+    return [field_page(field) for field in fields_of(cls).values()]
+
+
+def field_page(field: Field) -> FieldPage:
+    return FieldPage(field.name, type_words(field.slot), "" if field.is_required else value_words(field.default_value()), field.doc)
+
+
+def summary(cls: type[Component]) -> str:
+    """The first sentence of the docstring."""
+    text = " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
+    head, stop, _ = text.partition(". ")
+    return head + stop.strip()
+
+
+def origin(cls: type[Component]) -> str:
+    """file:line where the class is defined."""
+    return f"{inspect.getsourcefile(cls)}:{inspect.getsourcelines(cls)[1]}"
+
+
+def type_words(slot: Slot) -> str:
+    """A slot's type and range, short enough for a table."""
+    if slot.anything:
+        return "any"
+    forms = [_scalar_words(schema) for schema in slot.scalars]
+    if slot.component:
+        forms.append(slot.component.__name__ if slot.component.kind == "record" else slot.fixed or slot.component.kind)
+    if slot.items:
+        forms.append(f"list of {type_words(slot.items)}")
+    if slot.values:
+        forms.append(f"mapping to {type_words(slot.values)}")
+    return " or ".join(forms)
+
+
+def _scalar_words(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " | ".join(str(value) for value in schema["enum"])
+    words = NAMES[schema["type"]]
+    low, high = schema.get("minimum"), schema.get("maximum")
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    bounds = [f">= {low}" if low is not None else f"> {above}" if above is not None else ""]
+    bounds.append(f"<= {high}" if high is not None else f"< {below}" if below is not None else "")
+    return " ".join([words, *(bound for bound in bounds if bound)])
+
+
+def value_words(value: Any) -> str:
+    """A default as a recipe would write it."""
+    if isinstance(value, Component):
+        changed = [f"{f.name}: {value_words(getattr(value, f.name))}" for f in fields_of(type(value)).values() if not _is_default(value, f)]
+        named = [f"type: {value.type}"] if value.type else []
+        return "{" + ", ".join([*named, *changed]) + "}"
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(value_words(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {value_words(item)}" for key, item in value.items()) + "}"
+    return "''" if value == "" else str(value)
+
+
+def _is_default(component: Component, field: Field) -> bool:
+    return not field.is_required and getattr(component, field.name) == field.default_value()

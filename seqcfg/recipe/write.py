@@ -1,0 +1,62 @@
+"""Writing values as YAML that reads back as the same values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from seqcfg.recipe import scalars
+from seqcfg.recipe.variables import escape
+
+MAX_FLOW = 100  # characters up to which a mapping or list without mappings in it stands in one line
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that YAML 1.2 or 1.1 would read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    if "\n" in text:
+        style = "|" if all(line == line.rstrip() and line.isprintable() for line in text.split("\n")) else '"'
+    else:
+        style = None if _is_plain(text) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", escape(text), style=style)
+
+
+def _is_plain(text: str) -> bool:
+    try:
+        return scalars.resolve(text) == text and isinstance(scalars.resolve(text), str)
+    except ValueError:
+        return False
+
+
+def _represent_float(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:float", repr(number))
+
+
+def _represent_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=_is_short(items))
+
+
+def _represent_mapping(dumper: yaml.SafeDumper, mapping: dict[str, Any]) -> yaml.MappingNode:
+    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping, flow_style=_is_short(mapping))
+
+
+def _is_short(value: Any) -> bool:
+    parts = value.values() if isinstance(value, dict) else value
+    return "type" not in value and len(repr(value)) <= MAX_FLOW and not any(isinstance(part, dict | list) for part in parts)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(float, _represent_float)
+_Dumper.add_representer(list, _represent_list)
+_Dumper.add_representer(dict, _represent_mapping)
+
+
+def to_yaml(value: Any) -> str:
+    """YAML text of a plain value, keys in the order given."""
+    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
