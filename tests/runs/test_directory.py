@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from seqcfg.errors import UserError
