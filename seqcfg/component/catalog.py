@@ -6,7 +6,10 @@ import difflib
 import functools
 import importlib
 import pkgutil
+import re
+from importlib.machinery import FileFinder
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import seqcfg
 from seqcfg.component.component import CATALOG, Component
@@ -17,6 +20,7 @@ FOLDERS = (
     "distribution", "training", "evaluation", "export",
 )  # fmt: skip
 ENTRY_POINT_GROUP = "seqcfg.components"
+DEFINITION = re.compile(r"""^class \w+\([^)]*\b(type|kind)=["']""", re.MULTILINE)
 
 
 @functools.cache
@@ -25,7 +29,8 @@ def load() -> dict[str, dict[str, type[Component]]]:
     for folder in FOLDERS:
         package = importlib.import_module(f"{seqcfg.__name__}.{folder}")
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            importlib.import_module(module.name)
+            if _defines_components(module):
+                importlib.import_module(module.name)
     for plugin in entry_points(group=ENTRY_POINT_GROUP):
         _load_plugin(plugin)
     return CATALOG
@@ -45,6 +50,14 @@ def closest(name: str, names) -> str:
     """A did-you-mean hint, or an empty string."""
     match = difflib.get_close_matches(str(name), [str(known) for known in names], n=1, cutoff=0.6)
     return f"did you mean {match[0]!r}?" if match else ""
+
+
+def _defines_components(module: pkgutil.ModuleInfo) -> bool:
+    """Whether a file opens a family or adds a member; other files of the folders need not be imported."""
+    if module.ispkg or not isinstance(module.module_finder, FileFinder):
+        return True
+    source = Path(module.module_finder.path, f"{module.name.rpartition('.')[2]}.py")
+    return not source.exists() or DEFINITION.search(source.read_text(encoding="utf-8")) is not None
 
 
 def _load_plugin(plugin) -> None:

@@ -35,7 +35,9 @@ def _is_plain(text: str) -> bool:
 
 
 def _represent_float(dumper: yaml.SafeDumper, number: float) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:float", repr(number))
+    mantissa, exponent, power = repr(number).partition("e")
+    text = mantissa + (".0" if exponent and "." not in mantissa else "") + exponent + power  # YAML 1.1 reads 1e-06 as text
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
 
 
 def _represent_list(dumper: yaml.SafeDumper, items: list[Any]) -> yaml.SequenceNode:
@@ -48,7 +50,7 @@ def _represent_mapping(dumper: yaml.SafeDumper, mapping: dict[str, Any]) -> yaml
 
 def _is_short(value: Any) -> bool:
     parts = value.values() if isinstance(value, dict) else value
-    return "type" not in value and len(repr(value)) <= MAX_FLOW and not any(isinstance(part, dict | list) for part in parts)
+    return len(repr(value)) <= MAX_FLOW and not any(isinstance(part, dict | list) for part in parts)
 
 
 _Dumper.add_representer(str, _represent_text)

@@ -1,0 +1,20 @@
+"""`seqcfg explain`: where a value comes from, and what it means."""
+
+from __future__ import annotations
+
+import click
+
+from seqcfg.recipe.explain import as_text, explain
+from seqcfg.recipe.validate import resolve, with_sections
+
+
+@click.command()
+@click.argument("recipe", type=click.Path())
+@click.argument("path")
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value; PATH! removes it.")
+def command(recipe: str, path: str, overrides: tuple[str, ...]) -> None:
+    """Tells what PATH means in RECIPE: type, range, default, and every value it was given.
+
+    PATH is like task.model.encoder.layers.2.times; it may name a field that the recipe leaves out.
+    """
+    click.echo(as_text(explain(with_sections(resolve(recipe, overrides)), path)))
