@@ -13,36 +13,38 @@ ROUNDS = 8
 class Permutation:
     """A pseudo-random bijection of 0 .. size - 1 that is fixed by (size, seed, labels) and takes constant memory.
 
-    A balanced Feistel network (Luby and Rackoff 1988) permutes the smallest power of four that holds `size`; values
-    outside are permuted again until they fall inside (cycle walking; Black and Rogaway 2002), at most four times on average.
+    An alternating Feistel network (Luby and Rackoff 1988) permutes the smallest power of two that holds `size`; values
+    outside are permuted again until they fall inside (cycle walking; Black and Rogaway 2002), less than twice on average.
     """
 
     def __init__(self, size: int, seed: int, *labels: Any):
         if size < 1:
             raise ValueError(f"a permutation of {size} things")
         self.size = size
-        self._half_bits = max(1, ((size - 1).bit_length() + 1) // 2)
+        bits = max(2, (size - 1).bit_length())
+        self._right_bits = bits // 2
+        self._left_mask, self._right_mask = (1 << (bits - self._right_bits)) - 1, (1 << self._right_bits) - 1
         digest = hashlib.shake_256(repr((size, int(seed), *labels)).encode()).digest(8 * ROUNDS)
         self._keys = [int.from_bytes(digest[i : i + 8], "little") for i in range(0, 8 * ROUNDS, 8)]
 
     def __call__(self, index: Any) -> Any:
-        """The image of an int, as an int, or of an integer array, as an int64 array; raises IndexError outside 0 .. size - 1."""
+        """The image of an int, as an int, or of an integer array [n], as an int64 array; raises IndexError outside 0 .. size - 1."""
         positions = np.atleast_1d(np.asarray(index, dtype=np.int64))
         if positions.size and (positions.min() < 0 or positions.max() >= self.size):
             raise IndexError(f"position outside 0 .. {self.size - 1}")
         values = self._network(positions.astype(np.uint64))
         outside = np.flatnonzero(values >= self.size)
         while outside.size:
-            values.flat[outside] = self._network(values.flat[outside])
-            outside = outside[values.flat[outside] >= self.size]
-        values = values.astype(np.int64)
-        return int(values[0]) if np.ndim(index) == 0 else values
+            values[outside] = self._network(values[outside])
+            outside = outside[values[outside] >= self.size]
+        return int(values[0]) if np.ndim(index) == 0 else values.astype(np.int64)
 
     def _network(self, values: Any) -> Any:
-        bits, mask = np.uint64(self._half_bits), np.uint64((1 << self._half_bits) - 1)
-        left, right = values >> bits, values & mask
-        for key in self._keys:
-            left, right = right, left ^ (_mix(right, np.uint64(key)) & mask)
+        bits, left_mask, right_mask = (np.uint64(n) for n in (self._right_bits, self._left_mask, self._right_mask))
+        left, right = values >> bits, values & right_mask
+        for even, odd in zip(self._keys[::2], self._keys[1::2], strict=True):
+            left = left ^ (_mix(right, np.uint64(even)) & left_mask)
+            right = right ^ (_mix(left, np.uint64(odd)) & right_mask)
         return (left << bits) | right
 
 

@@ -17,7 +17,7 @@ class Data(Section, type="data"):
     training_split: Name = param(
         default="train", doc="The split that is trained on; tokenizers learn from it, and its empty lines are skipped."
     )
-    batching: Batching = param(factory=Batching, doc="How the training split is put into batches.")
+    batching: Batching = param(factory=Batching, doc="How the training split is put into batches.", affects="training")
     corpora: list[Name] = param(
         factory=list, doc="Public corpora that `seqcfg prepare --download` fetches into the data root.", affects="nothing"
     )
