@@ -53,6 +53,7 @@ class Declaration:
         self.output: Width = None
         if root is None:
             self.shared: dict[str, Declaration] = {}
+            self.memory: Width = None  # width of what cross-attention reads: a model sets d.root.memory before it declares a decoder
 
     def weight(
         self,
@@ -103,6 +104,7 @@ class Declaration:
         if first.component != component:
             raise self.misfit(f"{key!r} is shared with {first.path}, which is set up differently", "give both the same fields, or another name")
         trial = Declaration(component, first.path)
+        trial.memory = self.root.memory
         width = trial._declare(widths)
         if [w.shape for w in trial.all_weights()] != [w.shape for w in first.all_weights()]:
             raise self.misfit(f"{key!r} is shared with {first.path}, whose input is of another width")

@@ -1,0 +1,109 @@
+"""`seqcfg plan`: the weights of a recipe before any of them exists."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import click
+
+from seqcfg.plan import memory, table
+from seqcfg.recipe.experiment import Experiment, load
+
+DEPTH = 2  # task / model / its parts
+
+
+@click.command()
+@click.argument("recipe", type=click.Path())
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value; PATH! removes it.")
+@click.option("--format", type=click.Choice(["text", "json", "golden"]), default="text", show_default=True, help="How it is printed.")
+@click.option("--widths", is_flag=True, help="Print the output width of every layer instead of the weights.")
+def command(recipe: str, overrides: tuple[str, ...], format: str, widths: bool) -> None:
+    """Prints every weight of RECIPE, counts, multiply-adds and an estimate of memory; never loads TensorFlow."""
+    experiment = load(recipe, overrides)
+    if format == "golden":
+        click.echo(table.golden(experiment.declaration), nl=False)
+    elif format == "json":
+        click.echo(json.dumps(as_json(experiment), indent=2))
+    else:
+        click.echo(_widths(experiment) if widths else _weights(experiment))
+        click.echo("\n" + _parts(experiment))
+        click.echo("\n" + _memory(experiment))
+
+
+def as_json(experiment: Experiment) -> dict[str, object]:
+    """The whole plan as plain values; sizes in numbers, memory in bytes."""
+    declaration = experiment.declaration
+    return {
+        "name": experiment.name,
+        "total": table.total(declaration),
+        "trainable": table.total(declaration, only_trainable=True),
+        "vocabularies": experiment.vocabularies,
+        "weights": [dataclasses.asdict(row) for row in table.rows(declaration)],
+        "parts": [dataclasses.asdict(part) for part in table.parts(declaration, DEPTH)],
+        "widths": [{"path": path, "type": type_, "output": width} for path, type_, width in table.widths(declaration)],
+        "memory": dataclasses.asdict(estimate(experiment)),
+    }
+
+
+def estimate(experiment: Experiment) -> memory.Memory:
+    """The memory of a run with this recipe's optimizer, batches and checkpoints."""
+    training, data = experiment.recipe.training, experiment.recipe.data
+    optimizer = getattr(training, "optimizer", None)
+    checkpointing = getattr(training, "checkpoint", None)
+    return memory.estimate(
+        experiment.declaration,
+        slots=len(optimizer.slots()) if optimizer is not None else 0,
+        batch_tokens=batch_tokens(data),
+        kept_checkpoints=getattr(checkpointing, "keep_last", 0) + getattr(checkpointing, "keep_best", 0),
+    )
+
+
+def batch_tokens(data: object) -> int:
+    """Positions of one batch, 0 where the recipe does not bound them."""
+    return getattr(getattr(data, "batching", None), "max_tokens", None) or 0
+
+
+def _weights(experiment: Experiment) -> str:
+    rows = table.rows(experiment.declaration)
+    lines = [(row.path, row.shape, f"{row.size:,}", row.initializer, "" if row.trainable else "not trained") for row in rows]
+    return _columns([("weight", "shape", "size", "initializer", ""), *lines], right={2})
+
+
+def _widths(experiment: Experiment) -> str:
+    lines = [(path or "task", type_, str(width)) for path, type_, width in table.widths(experiment.declaration)]
+    return _columns([("layer", "type", "output width"), *lines], right={2})
+
+
+def _parts(experiment: Experiment) -> str:
+    declaration = experiment.declaration
+    lines = [
+        (part.path, part.type, f"{part.weights:,}", f"{part.multiply_adds:,}", str(part.output)) for part in table.parts(declaration, DEPTH)
+    ]
+    size, trained = table.total(declaration), table.total(declaration, only_trainable=True)
+    lines.append(("total", "", f"{size:,}", f"{table.multiply_adds(declaration):,}", ""))
+    text = _columns([("part", "type", "weights", "multiply-adds per position", "output width"), *lines], right={2, 3, 4})
+    return text if size == trained else f"{text}\n{trained:,} of them are trained"
+
+
+def _memory(experiment: Experiment) -> str:
+    found = estimate(experiment)
+    tokens = batch_tokens(experiment.recipe.data)
+    units = memory.in_units
+    lines = [
+        f"memory in training, at least {units(found.training)}:",
+        f"  weights {units(found.weights)}, gradients {units(found.gradients)}, optimizer {units(found.slots)}",
+    ]
+    if tokens:
+        lines.append(f"  outputs of layers {units(found.activations)} for a batch of {tokens:,} positions; attention and logits come on top")
+    lines.append(f"disk: {units(found.checkpoint)} per checkpoint, {units(found.checkpoints)} for all that are kept")
+    return "\n".join(lines)
+
+
+def _columns(rows: list[tuple[str, ...]], right: set[int]) -> str:
+    sizes = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        cells = [cell.rjust(size) if index in right else cell.ljust(size) for index, (cell, size) in enumerate(zip(row, sizes, strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

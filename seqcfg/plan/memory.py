@@ -1,0 +1,62 @@
+"""An estimate of the memory a training run needs, from its declaration alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from seqcfg.plan.declaration import Declaration
+from seqcfg.plan.table import total
+
+BYTES = 4  # weights, gradients and optimizer slots are float32 wherever they are stored
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """All in bytes. `activations` is a lower bound: outputs of the declared layers for one batch.
+
+    What a layer keeps inside (attention scores, gates, dropout masks), the logits, the library's own work space and
+    the input pipeline come on top.
+    """
+
+    weights: int
+    gradients: int
+    slots: int
+    activations: int
+    checkpoint: int
+    checkpoints: int
+
+    @property
+    def training(self) -> int:
+        """What a training step holds at least."""
+        return self.weights + self.gradients + self.slots + self.activations
+
+
+def estimate(declaration: Declaration, *, slots: int, batch_tokens: int, kept_checkpoints: int) -> Memory:
+    """The memory of a run with `slots` optimizer values per weight and batches of `batch_tokens` positions."""
+    size, trained = total(declaration), total(declaration, only_trainable=True)
+    checkpoint = BYTES * (size + slots * trained)
+    return Memory(
+        weights=BYTES * size,
+        gradients=BYTES * trained,
+        slots=BYTES * slots * trained,
+        activations=BYTES * batch_tokens * sum(_width(node) for node in declaration.nodes()),
+        checkpoint=checkpoint,
+        checkpoints=checkpoint * kept_checkpoints,
+    )
+
+
+def _width(node: Declaration) -> int:
+    """Numbers per position that a leaf layer passes on; a parent's output is that of its last child."""
+    if node.children or node.output is None:
+        return 0
+    return math.prod(node.output) if isinstance(node.output, tuple) else int(node.output)
+
+
+def in_units(size: float) -> str:
+    """`12345678` as 11.8 MiB."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            break
+        size /= 1024
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
