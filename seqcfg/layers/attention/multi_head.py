@@ -1,0 +1,159 @@
+"""Multi-head attention to the sequence itself or to a memory, with caches for step-by-step use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Initializer, SequenceLayer
+from seqcfg.component.types import PositiveFloat, PositiveInt, Probability
+from seqcfg.errors import UserError
+from seqcfg.initializers.glorot import GlorotUniform
+from seqcfg.layers.attention import masks
+from seqcfg.layers.attention.scores import attend, merge_heads, split_heads
+from seqcfg.layers.dense import Dense, affine
+from seqcfg.layers.position.rotary import Rotary
+from seqcfg.layers.sequence import Sequence
+from seqcfg.lazy import tf
+
+
+class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
+    """Per head softmax(q k^T / sqrt(head_dim)) v; heads concatenated and mapped (arXiv:1706.03762, section 3.2.2).
+
+    Fewer key and value heads than query heads are shared by groups of query heads (arXiv:2305.13245).
+    """
+
+    num_heads: PositiveInt = param(doc="Number of heads; it divides the width unless head_dim is given.")
+    head_dim: PositiveInt | None = param(default=None, doc="Width of a head; width / num_heads when left out.")
+    num_kv_heads: PositiveInt | None = param(default=None, doc="Number of key and value heads; num_heads when left out, 1 is multi-query.")
+    attend_to: Literal["self", "memory"] = param(default="self", doc="Where keys and values come from: the input, or the encoder's output.")
+    causal: bool = param(default=False, doc="Whether a position sees only itself and those before it.")
+    dropout: Probability = param(default=0.0, doc="Probability of a 0 among attention weights during training.")
+    use_bias: bool = param(default=True, doc="Whether the projections add vectors.")
+    project_values: bool = param(default=True, doc="Whether values are projected; if not, the source's features themselves are cut into heads.")
+    per_dim_scale: bool = param(
+        default=False, doc="Whether each dimension of a head's query is scaled by softplus(s) / softplus(0), s learned from 0 and common to heads."
+    )
+    logit_cap: PositiveFloat | None = param(default=None, doc="Scores s become cap tanh(s / cap); no cap when left out.")
+    rotary: Rotary | None = param(default=None, doc="Rotation of queries and keys by position; none when left out.")
+    kernel_initializer: Initializer = param(factory=GlorotUniform, doc="How the four kernels start.")
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        if self.attend_to == "memory" and self.causal:
+            yield "causal", "positions of a memory are not ordered with those of the input", "leave causal out, or attend to self"
+        if self.attend_to == "memory" and self.rotary is not None:
+            yield "rotary", "positions of a memory do not relate to those of the input", "leave rotary out, or attend to self"
+        if self.num_kv_heads and self.num_heads % self.num_kv_heads:
+            yield "num_kv_heads", f"{self.num_kv_heads} does not divide num_heads, {self.num_heads}", "take a divisor of num_heads"
+        if self.rotary is not None and self.head_dim is not None and self.head_dim % 2:
+            yield "head_dim", f"a rotation needs an even width, not {self.head_dim}", "take an even head_dim"
+
+    def declare(self, d: Any, dim: int) -> int:
+        if self.head_dim is None and dim % self.num_heads:
+            near = min((n for n in range(1, dim + 1) if dim % n == 0), key=lambda n: (abs(n - self.num_heads), -n))
+            raise d.misfit(f"{self.num_heads} does not divide the width {dim} it is given", f"{near} does", "num_heads")
+        head_dim = self._head_dim(dim)
+        if self.rotary is not None and head_dim % 2:
+            raise d.misfit(f"a rotation needs heads of even width, not {head_dim}", "give an even head_dim", "head_dim")
+        source = (d.root.memory or dim) if self.attend_to == "memory" else dim
+        keys = self._kv_heads * head_dim
+        d.child("query", self._map(self.num_heads * head_dim), dim)
+        d.child("key", self._map(keys), source)
+        if self.project_values:
+            d.child("value", self._map(keys), source)
+        elif source != keys:
+            raise d.misfit(f"values of width {source} are not projected but keys are {keys} wide", "project values", "project_values")
+        if self.per_dim_scale:
+            d.weight("query_scale", (head_dim,))
+        return d.child("output", self._map(dim), self.num_heads * head_dim)
+
+    def __call__(self, w: Any, x: Sequence) -> Sequence:
+        """Values [batch, time, dim] -> [batch, time, dim]; what may be attended to follows from masks, segments and `causal`."""
+        if self.attend_to == "memory":
+            queries = self._queries(w, x.values)
+            keys, values = self._keys_and_values(w, x.memory.values)
+            mask = masks.allowed(x, x.memory, causal=False)
+        else:
+            queries, keys, values = self._rotate(x, *self._project(w, x.values, ["query", "key", "value"]))
+            mask = masks.allowed(x, x, self.causal)
+        return x.with_values(self._read(w, queries, keys, values, masks.bias(mask, w.context.dtype)))
+
+    def start(self, w: Any, sequence: Sequence, max_length: Any) -> tuple[Any, Any]:
+        """To a memory: its keys and values, computed once, one row per sentence. To itself: an empty cache for max_length positions."""
+        if self.attend_to == "memory":
+            keys, values = self._keys_and_values(w, sequence.memory.values)
+            fixed = {"keys": keys, "values": values}
+            if sequence.memory.mask is not None:
+                fixed["bias"] = masks.bias(sequence.memory.mask[:, tf.newaxis, tf.newaxis, :], w.context.dtype)
+            return fixed, {}
+        if not self.causal:
+            raise UserError(f"{w.path}: attention to later positions cannot run step by step", hint="set causal: true")
+        shape = [tf.shape(sequence.values)[0], self._kv_heads, max_length, self._head_dim(w.query.kernel.shape[0])]
+        return {}, {"keys": tf.zeros(shape, w.context.dtype), "values": tf.zeros(shape, w.context.dtype)}
+
+    def step(self, w: Any, x: Sequence, fixed: Any, moving: Any) -> tuple[Sequence, Any]:
+        if self.attend_to == "memory":  # hypotheses of a sentence become positions of one query: no copy of the memory per hypothesis
+            rows, dim = tf.shape(fixed["keys"])[0], x.values.shape[-1]
+            queries = self._queries(w, tf.reshape(x.values, [rows, -1, dim]))
+            y = self._read(w, queries, fixed["keys"], fixed["values"], fixed.get("bias"))
+            return x.with_values(tf.reshape(y, tf.shape(x.values))), moving
+        names = ["query", "key", "value"]
+        queries, keys, values = self._rotate(x, *[self._project(w, x.values, [name])[0] for name in names])
+        index = tf.range(tf.shape(moving["keys"])[2])
+        here = tf.equal(index, x.start)[:, tf.newaxis]
+        moving = {"keys": tf.where(here, keys, moving["keys"]), "values": tf.where(here, values, moving["values"])}
+        bias = masks.bias((index <= x.start)[tf.newaxis, tf.newaxis, tf.newaxis, :], w.context.dtype)
+        return x.with_values(self._read(w, queries, moving["keys"], moving["values"], bias)), moving
+
+    @property
+    def _kv_heads(self) -> int:
+        return self.num_kv_heads or self.num_heads
+
+    def _head_dim(self, dim: int) -> int:
+        return self.head_dim or dim // self.num_heads
+
+    def _map(self, units: int) -> Dense:
+        return Dense(units=units, use_bias=self.use_bias, kernel_initializer=self.kernel_initializer)
+
+    def _queries(self, w: Any, values: Any) -> Any:
+        return self._project(w, values, ["query"])[0]
+
+    def _keys_and_values(self, w: Any, values: Any) -> list[Any]:
+        return self._project(w, values, ["key", "value"])
+
+    def _project(self, w: Any, values: Any, names: list[str]) -> list[Any]:
+        """values [batch, time, dim] -> for each name [batch, its heads, time, head_dim], all by one product of matrices.
+
+        The scale of the scores is put into the query's kernel, which is smaller than the queries.
+        """
+        projected = [name for name in names if name != "value" or self.project_values]
+        kernels, biases = zip(*[self._map_weights(w, name) for name in projected], strict=True)
+        if len(projected) == 1:
+            y = [affine(values, kernels[0], biases[0])]
+        else:
+            bias = tf.concat(biases, 0) if self.use_bias else None
+            y = tf.split(affine(values, tf.concat(kernels, 1), bias), [kernel.shape[1] for kernel in kernels], -1)
+        if len(projected) < len(names):
+            y = [*y, values]
+        return [split_heads(part, self.num_heads if name == "query" else self._kv_heads) for name, part in zip(names, y, strict=True)]
+
+    def _map_weights(self, w: Any, name: str) -> tuple[Any, Any]:
+        view = getattr(w, name)
+        kernel, bias = view.kernel, view.bias if self.use_bias else None
+        if name != "query":
+            return kernel, bias
+        factor = 1.0 / math.sqrt(kernel.shape[1] // self.num_heads)
+        if self.per_dim_scale:
+            factor = tf.tile(tf.nn.softplus(w.query_scale) * (factor / math.log(2.0)), [self.num_heads])
+        return kernel * factor, None if bias is None else bias * factor
+
+    def _rotate(self, x: Sequence, queries: Any, keys: Any, values: Any) -> tuple[Any, Any, Any]:
+        if self.rotary is None:
+            return queries, keys, values
+        positions = x.time_index()
+        return self.rotary.rotate(queries, positions), self.rotary.rotate(keys, positions), values
+
+    def _read(self, w: Any, queries: Any, keys: Any, values: Any, bias: Any) -> Any:
+        return w.output(merge_heads(attend(w, queries, keys, values, bias, self.dropout, self.logit_cap)))

@@ -1,0 +1,50 @@
+"""The arithmetic of attention on tensors cut into heads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.layers.dropout import dropout
+from seqcfg.lazy import tf
+
+
+def split_heads(x: Any, num_heads: int) -> Any:
+    """[batch, time, heads * head_dim] -> [batch, heads, time, head_dim]."""
+    shape = tf.shape(x)
+    x = tf.reshape(x, [shape[0], shape[1], num_heads, x.shape[-1] // num_heads])
+    return tf.transpose(x, [0, 2, 1, 3])
+
+
+def merge_heads(x: Any) -> Any:
+    """[batch, heads, time, head_dim] -> [batch, time, heads * head_dim]."""
+    shape, heads, head_dim = tf.shape(x), x.shape[1], x.shape[3]
+    return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [shape[0], shape[2], heads * head_dim])
+
+
+def attend(w: Any, queries: Any, keys: Any, values: Any, bias: Any, rate: float = 0.0, cap: float | None = None) -> Any:
+    """Reads values by the likeness of queries, already scaled, to keys.
+
+    queries [batch, heads, query, head_dim], keys and values [batch, kv heads, source, head_dim], bias None or
+    broadcast to [batch, heads, query, source] -> [batch, heads, query, head_dim]. `rate` is that of dropout on
+    the weights, `cap` limits the scores. Softmax is taken in float32 whatever the compute dtype.
+    """
+    heads, kv_heads = queries.shape[1], keys.shape[1]
+    if heads == kv_heads:
+        return tf.matmul(weights(w, tf.matmul(queries, keys, transpose_b=True), bias, rate, cap), values)
+    shape, group = tf.shape(queries), heads // kv_heads
+    queries = tf.reshape(queries, [shape[0], kv_heads, group * shape[2], queries.shape[3]])  # a group's queries follow each other
+    scores = tf.matmul(queries, keys, transpose_b=True)
+    scores = tf.reshape(scores, [shape[0], heads, shape[2], tf.shape(keys)[2]])
+    probabilities = weights(w, scores, bias, rate, cap)
+    context = tf.matmul(tf.reshape(probabilities, [shape[0], kv_heads, group * shape[2], tf.shape(keys)[2]]), values)
+    return tf.reshape(context, [shape[0], heads, shape[2], values.shape[3]])
+
+
+def weights(w: Any, scores: Any, bias: Any, rate: float, cap: float | None) -> Any:
+    """Scores [batch, heads, query, source] to attention weights of the same shape and dtype."""
+    dtype, scores = scores.dtype, tf.cast(scores, tf.float32)
+    if cap is not None:
+        scores = cap * tf.tanh(scores / cap)
+    if bias is not None:
+        scores = scores + tf.cast(bias, tf.float32)
+    return dropout(w, tf.cast(tf.nn.softmax(scores), dtype), rate)
