@@ -48,7 +48,9 @@ class BatchPlan:
         if not self.num_examples:
             raise UserError(
                 f"no example of {len(longest)} has at most data.batching.max_length = {batching.max_length} tokens",
-                hint=f"raise max_length, the shortest example has {longest.min()} tokens" if len(longest) else "the training split is empty",
+                hint=f"raise max_length, the shortest example has {longest.min()} tokens"
+                if len(longest)
+                else "the training split is empty",
             )
         self.buckets = make_buckets(lengths, np.flatnonzero(fits).astype(np.int32), batching)
         self._ends = np.cumsum([bucket.num_batches for bucket in self.buckets])

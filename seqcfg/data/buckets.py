@@ -87,7 +87,9 @@ def _best_cuts(counts: Any, levels: list[Any], batching: Batching) -> list[tuple
     limit = batching.num_buckets
     cheapest, choice = np.full([limit + 1, outer + 1], np.inf), {}
     cheapest[:, 0] = 0.0
-    inside = {(i, j): _inner_costs(counts[i:j].sum(axis=0), levels[0][j - 1], levels[1], batching) for j in range(1, outer + 1) for i in range(j)}
+    inside = {
+        (i, j): _inner_costs(counts[i:j].sum(axis=0), levels[0][j - 1], levels[1], batching) for j in range(1, outer + 1) for i in range(j)
+    }
     for used in range(1, limit + 1):
         for j in range(1, outer + 1):
             for i in range(j):
