@@ -1,0 +1,35 @@
+"""Messages of schemas/seqcfg/v1/run.proto. Written by `make schemas`; do not edit."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from google.protobuf import descriptor_pool, message_factory
+
+_SCHEMA = base64.b64decode(
+    "ChNzZXFjZmcvdjEvcnVuLnByb3RvEglzZXFjZmcudjEi0QIKC1J1bk1hbmlmZXN0EhYKBmZvcm1hdBgBIAEoBVIGZm9ybWF0Eh8KC3JlY2lwZV9uYW1lGAIg"
+    "ASgJUgpyZWNpcGVOYW1lEjsKDGZpbmdlcnByaW50cxgDIAEoCzIXLnNlcWNmZy52MS5GaW5nZXJwcmludHNSDGZpbmdlcnByaW50cxIpChBkYXRhX2Zpbmdl"
+    "cnByaW50GAQgASgJUg9kYXRhRmluZ2VycHJpbnQSNwoFc2VlZHMYBSADKAsyIS5zZXFjZmcudjEuUnVuTWFuaWZlc3QuU2VlZHNFbnRyeVIFc2VlZHMSLgoI"
+    "YXR0ZW1wdHMYBiADKAsyEi5zZXFjZmcudjEuQXR0ZW1wdFIIYXR0ZW1wdHMaOAoKU2VlZHNFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEo"
+    "A1IFdmFsdWU6AjgBInAKDEZpbmdlcnByaW50cxISCgRkYXRhGAEgASgJUgRkYXRhEhQKBW1vZGVsGAIgASgJUgVtb2RlbBIaCgh0cmFpbmluZxgDIAEoCVII"
+    "dHJhaW5pbmcSGgoIZGVjb2RpbmcYBCABKAlSCGRlY29kaW5nIpoDCgdBdHRlbXB0EhgKB3N0YXJ0ZWQYASABKAlSB3N0YXJ0ZWQSGgoIZmluaXNoZWQYAiAB"
+    "KAlSCGZpbmlzaGVkEhgKB291dGNvbWUYAyABKAlSB291dGNvbWUSHQoKZmlyc3Rfc3RlcBgEIAEoA1IJZmlyc3RTdGVwEhsKCWxhc3Rfc3RlcBgFIAEoA1II"
+    "bGFzdFN0ZXASGAoHY29tbWFuZBgGIAMoCVIHY29tbWFuZBI8Cgh2ZXJzaW9ucxgHIAMoCzIgLnNlcWNmZy52MS5BdHRlbXB0LlZlcnNpb25zRW50cnlSCHZl"
+    "cnNpb25zEiwKB21hY2hpbmUYCCABKAsyEi5zZXFjZmcudjEuTWFjaGluZVIHbWFjaGluZRIdCgpnaXRfY29tbWl0GAkgASgJUglnaXRDb21taXQSIQoMZ2l0"
+    "X21vZGlmaWVkGAogASgIUgtnaXRNb2RpZmllZBo7Cg1WZXJzaW9uc0VudHJ5EhAKA2tleRgBIAEoCVIDa2V5EhQKBXZhbHVlGAIgASgJUgV2YWx1ZToCOAEi"
+    "6QEKB01hY2hpbmUSGgoIcGxhdGZvcm0YASABKAlSCHBsYXRmb3JtEhwKCXByb2Nlc3NvchgCIAEoCVIJcHJvY2Vzc29yEhsKCWNwdV9mbGFncxgDIAMoCVII"
+    "Y3B1RmxhZ3MSFAoFY29yZXMYBCABKAVSBWNvcmVzEiEKDG1lbW9yeV9ieXRlcxgFIAEoA1ILbWVtb3J5Qnl0ZXMSJQoOdGhyZWFkc19pbnNpZGUYBiABKAVS"
+    "DXRocmVhZHNJbnNpZGUSJwoPdGhyZWFkc19iZXR3ZWVuGAcgASgFUg50aHJlYWRzQmV0d2VlbmIGcHJvdG8z"
+)
+_FILE = descriptor_pool.Default().AddSerializedFile(_SCHEMA)
+
+
+def _message(name: str) -> Any:
+    return message_factory.GetMessageClass(_FILE.message_types_by_name[name])
+
+
+RunManifest = _message("RunManifest")
+Fingerprints = _message("Fingerprints")
+Attempt = _message("Attempt")
+Machine = _message("Machine")
