@@ -66,6 +66,10 @@ class View:
         """Whether a weight or child of this name was declared."""
         return name in self._node.weights or name in self._node.children
 
+    def stored(self, name: str) -> Any:
+        """A weight as it is kept, in float32 whatever the compute dtype: for statistics."""
+        return tf.cast(self._tree[self._node.weights[name].path], tf.float32)
+
     @property
     def training(self) -> bool:
         return self.context.training

@@ -32,9 +32,10 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
     causal: bool = param(default=False, doc="Whether a position sees only itself and those before it.")
     dropout: Probability = param(default=0.0, doc="Probability of a 0 among attention weights during training.")
     use_bias: bool = param(default=True, doc="Whether the projections add vectors.")
-    project_values: bool = param(default=True, doc="Whether values are projected; if not, the source's features themselves are cut into heads.")
+    project_values: bool = param(default=True, doc="Whether values are projected; if not, the source's features are cut into heads.")
     per_dim_scale: bool = param(
-        default=False, doc="Whether each dimension of a head's query is scaled by softplus(s) / softplus(0), s learned from 0 and common to heads."
+        default=False,
+        doc="Whether dimensions of a query are scaled by softplus(s) / softplus(0), s learned from 0 and common to all heads.",
     )
     logit_cap: PositiveFloat | None = param(default=None, doc="Scores s become cap tanh(s / cap); no cap when left out.")
     rotary: Rotary | None = param(default=None, doc="Rotation of queries and keys by position; none when left out.")

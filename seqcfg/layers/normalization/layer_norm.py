@@ -31,9 +31,9 @@ class LayerNorm(Layer, type="layer_norm"):
 
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., dim] -> [..., dim]."""
-        dim = w.gain.shape[0]
-        gain = tf.cast(w.gain, tf.float32) + (1.0 if self.gain == "one_plus" else 0.0)
-        bias = tf.cast(w.bias, tf.float32) if self.use_bias else tf.zeros([dim])
+        gain = w.stored("gain") + (1.0 if self.gain == "one_plus" else 0.0)
+        dim = gain.shape[0]
+        bias = w.stored("bias") if self.use_bias else tf.zeros([dim])
         rows = tf.cast(x if x.shape.rank == 2 else tf.reshape(x, [-1, dim]), tf.float32)
         y = tf.cast(normalize_rows(rows, gain, bias, self.epsilon), x.dtype)
         return y if x.shape.rank == 2 else tf.ensure_shape(tf.reshape(y, tf.shape(x)), x.shape)

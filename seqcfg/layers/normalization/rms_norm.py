@@ -28,7 +28,7 @@ class RMSNorm(Layer, type="rms_norm"):
 
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., dim] -> [..., dim]."""
-        gain = tf.cast(w.gain, tf.float32) + (1.0 if self.gain == "one_plus" else 0.0)
+        gain = w.stored("gain") + (1.0 if self.gain == "one_plus" else 0.0)
         values = tf.cast(x, tf.float32)
         inverse = tf.math.rsqrt(tf.reduce_mean(tf.square(values), -1, keepdims=True) + self.epsilon)
         return tf.cast(values * inverse * gain, x.dtype)

@@ -18,7 +18,7 @@ class SinusoidalPosition(SequenceLayer, type="sinusoidal_position"):
     layout: Literal["halves", "interleaved"] = param(default="halves", doc="Sines then cosines, or in turn as in the paper.")
     exponent: Literal["half_minus_one", "half"] = param(
         default="half_minus_one",
-        doc="Time scale i is min (max / min)^(i / n); n is width / 2 - 1 as in Tensor2Tensor, so that max is reached, or width / 2 as in the paper.",
+        doc="Time scale i is min (max / min)^(i / n), n being width / 2 - 1 as in Tensor2Tensor or width / 2 as in the paper.",
     )
     min_timescale: PositiveFloat = param(default=1.0, doc="Shortest wavelength over 2 pi, in positions.")
     max_timescale: PositiveFloat = param(default=10000.0, doc="Longest wavelength over 2 pi, in positions.")

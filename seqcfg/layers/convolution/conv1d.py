@@ -1,0 +1,81 @@
+"""Convolution along time."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Initializer, SequenceLayer
+from seqcfg.component.types import Activation, PositiveInt
+from seqcfg.errors import UserError
+from seqcfg.initializers.glorot import GlorotUniform
+from seqcfg.layers.activation import activate
+from seqcfg.layers.sequence import Sequence
+from seqcfg.lazy import tf
+
+
+class Conv1D(SequenceLayer, type="conv1d"):
+    """y[t] = activation(sum over j of kernel[j] x[stride t + dilation j - left] + bias), with zeros outside and at padding.
+
+    left is dilation (kernel_size - 1) for causal convolutions and half of it, rounded down, otherwise. It does not
+    depend on the length, so that padding changes nothing. T positions become ceil(T / stride); one is real when its
+    centre, position stride t of the input, is. Segments are not kept apart: packed neighbours see each other.
+    """
+
+    units: PositiveInt = param(doc="Output width.")
+    kernel_size: PositiveInt = param(doc="Number of positions a result is made from.")
+    stride: PositiveInt = param(default=1, doc="Input positions per output position.")
+    dilation: PositiveInt = param(default=1, doc="Distance between the positions a result is made from.")
+    causal: bool = param(default=False, doc="Whether a result is made from its position and earlier ones only.")
+    use_bias: bool = param(default=True, doc="Whether a vector is added.")
+    activation: Activation = param(default="none", doc="Applied to the result.")
+    kernel_initializer: Initializer = param(factory=GlorotUniform, doc="How the kernel starts; fans count all taps.")
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        if self.stride > 1 and self.dilation > 1:
+            yield "dilation", "stride and dilation cannot both be above 1", "set one of them to 1"
+
+    def declare(self, d: Any, dim: int) -> int:
+        fans = (self.kernel_size * dim, self.kernel_size * self.units)
+        d.weight("kernel", (self.kernel_size, dim, self.units), self.kernel_initializer, fans=fans, axes=("time", "input", "output"))
+        if self.use_bias:
+            d.weight("bias", (self.units,), axes=("output",))
+        return self.units
+
+    def __call__(self, w: Any, x: Sequence) -> Sequence:
+        """Values [batch, time, dim] -> [batch, ceil(time / stride), units]."""
+        left = self._reach if self.causal else self._reach // 2
+        padded = tf.pad(x.zero_padding(), [[0, 0], [left, self._reach - left], [0, 0]])
+        return self._strided(x).with_values(self._convolve(w, padded))
+
+    def start(self, w: Any, sequence: Sequence, max_length: Any) -> tuple[Any, Any]:
+        if not self.causal or self.stride > 1:
+            raise UserError(f"{w.path}: this convolution cannot run step by step", hint="set causal: true and stride: 1")
+        shape = [tf.shape(sequence.values)[0], self._reach, w.kernel.shape[1]]
+        return {}, {"left": tf.zeros(shape, w.context.dtype)} if self._reach else {}
+
+    def step(self, w: Any, x: Sequence, fixed: Any, moving: Any) -> tuple[Sequence, Any]:
+        """Any number of positions at a time."""
+        values = x.zero_padding()
+        if self._reach:
+            values = tf.concat([moving["left"], values], 1)
+            moving = {"left": values[:, -self._reach :]}
+        return x.with_values(self._convolve(w, values)), moving
+
+    @property
+    def _reach(self) -> int:
+        """Positions beside its own that a result is made from, first to last."""
+        return self.dilation * (self.kernel_size - 1)
+
+    def _convolve(self, w: Any, padded: Any) -> Any:
+        y = tf.nn.conv1d(padded, w.kernel, self.stride, "VALID", dilations=self.dilation)
+        return activate(self.activation, tf.nn.bias_add(y, w.bias) if self.use_bias else y)
+
+    def _strided(self, x: Sequence) -> Sequence:
+        if self.stride == 1:
+            return x
+        rare = {name: value[:, :: self.stride] for name in ("mask", "segments") if (value := getattr(x, name)) is not None}
+        positions = None if x.positions is None else x.positions[:, :: self.stride] // self.stride
+        return dataclasses.replace(x, positions=positions, **rare)
