@@ -14,12 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.checkpoints.contents import MANIFEST_FILE, Contents, DamagedCheckpoint, describe_file, read_contents
-from seqcfg.checkpoints.read import DATA_PREFIX, find, folder_name, stored_variables
+from seqcfg.checkpoints.read import DATA_PREFIX, REPLACED, find, folder_name, stored_variables
 from seqcfg.errors import UserError
 from seqcfg.lazy import tf
 from seqcfg.runs.durable import PARTIAL, sync_file, sync_folder, write_file
-
-REPLACED = ".replaced"  # an older checkpoint of the same step, kept until the new one is in its place
 
 
 class CheckpointWriteError(UserError):
@@ -44,7 +42,7 @@ def save(folder: str | Path, step: int, variables: dict[str, Any], metadata: dic
         _put_in_place(partial, final)
     except (OSError, tf.errors.OpError) as error:
         with contextlib.suppress(OSError):
-            shutil.rmtree(partial)
+            clean(folder)
         raise CheckpointWriteError(
             f"cannot write the checkpoint of step {step} to {folder}: {_reason(error)}",
             hint="make room on the disk or move the run; older checkpoints are unharmed",

@@ -13,7 +13,8 @@ from seqcfg.errors import UserError
 from seqcfg.lazy import tf
 
 DATA_PREFIX = "variables"
-_FOLDER = re.compile(r"step-(\d{8,18})")
+REPLACED = ".replaced"  # ends the name of an older checkpoint of a step until the new one is in its place
+_FOLDER = re.compile(rf"step-(\d{{8,18}})({re.escape(REPLACED)})?")
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"  # how TensorFlow ends the name of a stored variable
 
 
@@ -51,9 +52,11 @@ def folder_name(step: int) -> str:
 def find(folder: str | Path) -> list[CheckpointInfo]:
     """All committed checkpoints, oldest first; none of their bytes is read. A missing folder holds none."""
     folder = Path(folder)
-    matches = ((_FOLDER.fullmatch(entry.name), entry) for entry in folder.iterdir()) if folder.is_dir() else ()
-    found = [CheckpointInfo(int(match[1]), entry) for match, entry in matches if match and entry.is_dir()]
-    return sorted(found, key=lambda one: one.step)
+    found = {}
+    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if (match := _FOLDER.fullmatch(entry.name)) and entry.is_dir():
+            found.setdefault(int(match[1]), entry)  # a replaced one comes second and counts only when alone
+    return [CheckpointInfo(step, found[step]) for step in sorted(found)]
 
 
 def latest_valid(folder: str | Path, warn: Callable[[str], None]) -> CheckpointInfo | None:
