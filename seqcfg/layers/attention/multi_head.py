@@ -74,7 +74,7 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         """Values [batch, time, dim] -> [batch, time, dim]; what may be attended to follows from masks, segments and `causal`."""
         if self.attend_to == "memory":
             queries = self._queries(w, x.values)
-            keys, values = self._keys_and_values(w, x.memory.values)
+            keys, values = self.keys_and_values(w, x.memory.values)
             mask = masks.allowed(x, x.memory, causal=False)
         else:
             queries, keys, values = self._rotate(x, *self._project(w, x.values, ["query", "key", "value"]))
@@ -84,7 +84,7 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
     def start(self, w: Any, sequence: Sequence, max_length: Any) -> tuple[Any, Any]:
         """To a memory: its keys and values, computed once, one row per sentence. To itself: an empty cache for max_length positions."""
         if self.attend_to == "memory":
-            keys, values = self._keys_and_values(w, sequence.memory.values)
+            keys, values = self.keys_and_values(w, sequence.memory.values)
             fixed = {"keys": keys, "values": values}
             if sequence.memory.mask is not None:
                 fixed["bias"] = masks.bias(sequence.memory.mask[:, tf.newaxis, tf.newaxis, :], w.context.dtype)
@@ -121,7 +121,7 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
     def _queries(self, w: Any, values: Any) -> Any:
         return self._project(w, values, ["query"])[0]
 
-    def _keys_and_values(self, w: Any, values: Any) -> list[Any]:
+    def keys_and_values(self, w: Any, values: Any) -> list[Any]:
         return self._project(w, values, ["key", "value"])
 
     def _project(self, w: Any, values: Any, names: list[str]) -> list[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, Literal
 
 from seqcfg.component.component import param
@@ -19,7 +18,7 @@ from seqcfg.lazy import tf
 class LSTM(SequenceLayer, type="lstm"):
     """c' = f c + i tanh(g), m' = o tanh(c'), gates from kernels on input and m (Hochreiter & Schmidhuber 1997, Gers et al. 2000).
 
-    Columns of the kernels are candidate g, input gate i, forget gate f, output gate o; coupled gates leave f out.
+    Columns of the kernels are candidate g, input gate i, forget gate f, output gate o; coupled gates leave i out.
     A padded position keeps the state, and gives the held output.
     """
 
@@ -28,14 +27,10 @@ class LSTM(SequenceLayer, type="lstm"):
     forget_bias: float = param(default=1.0, doc="Added to the forget gate before its sigmoid (Jozefowicz et al. 2015).")
     cell_cap: PositiveFloat | None = param(default=None, doc="Cell values are clipped to +- this; not clipped when left out.")
     output_activation: Literal["tanh", "none"] = param(default="tanh", doc="Applied to the cell before the output gate.")
-    coupled: bool = param(default=False, doc="Whether the forget gate is 1 - input gate (arXiv:1503.04069).")
+    coupled: bool = param(default=False, doc="Whether the input gate is 1 - forget gate (arXiv:1503.04069).")
     zoneout: Probability = param(default=0.0, doc="Probability that a state keeps its value (arXiv:1606.01305); the mean outside training.")
     use_bias: bool = param(default=True, doc="Whether a vector is added to the gates.")
     kernel_initializer: Initializer = param(factory=GlorotUniform, doc="How the kernels start; fans are of one gate.")
-
-    def check(self) -> Iterator[tuple[str, str, str]]:
-        if self.coupled and self.forget_bias:
-            yield "forget_bias", "coupled gates have no forget bias", "set forget_bias: 0"
 
     def declare(self, d: Any, dim: int) -> int:
         out, gates = self.projection or self.units, self._gates * self.units
@@ -94,8 +89,8 @@ class LSTM(SequenceLayer, type="lstm"):
     def _advance(self, maps: dict[str, Any], step: dict[str, Any], state: dict[str, Any]) -> dict[str, Any]:
         """One position: the input's share of the gates [batch, gates], and what is known of the position, to the next state."""
         gates = tf.split(step["gates"] + tf.matmul(state["output"], maps["recurrent_kernel"]), self._gates, -1)
-        enter = tf.sigmoid(gates[1])
-        keep = 1 - enter if self.coupled else tf.sigmoid(gates[2] + self.forget_bias)
+        keep = tf.sigmoid(gates[-2] + self.forget_bias)
+        enter = 1 - keep if self.coupled else tf.sigmoid(gates[1])
         cell = keep * state["cell"] + enter * tf.tanh(gates[0])
         if self.cell_cap is not None:
             cell = tf.clip_by_value(cell, -self.cell_cap, self.cell_cap)
