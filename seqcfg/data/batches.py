@@ -7,6 +7,8 @@ from typing import Any
 
 from seqcfg.data.batching import Batching
 from seqcfg.data.buckets import make_buckets
+from seqcfg.data.columns import Columns
+from seqcfg.data.feature import Feature
 from seqcfg.data.order import Permutation
 from seqcfg.errors import UserError
 from seqcfg.lazy import np
@@ -76,3 +78,9 @@ class BatchPlan:
         shuffle = Permutation(len(bucket.example_ids), self.seed, "examples", epoch, index)
         ids = bucket.example_ids[shuffle(slots)].astype(np.int64)
         return Batch(int(number), epoch, index, np.pad(ids, (0, bucket.rows - len(ids)), constant_values=-1), bucket.time)
+
+
+def training_plan(columns: Columns, features: dict[str, Feature], batching: Batching, seed: int) -> BatchPlan:
+    """The batch plan of a split for a task's features."""
+    ragged = [name for name, feature in features.items() if feature.is_ragged and feature.dtype != "bytes"]
+    return BatchPlan({name: columns.lengths(name) for name in ragged}, batching, seed)

@@ -8,7 +8,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,16 @@ from seqcfg.data import fingerprint as address
 from seqcfg.data.encoding import Counts, SplitRules, usable, write_split
 from seqcfg.data.lock import exclusive
 from seqcfg.data.prepared import MANIFEST, Prepared, load_codec, open_prepared, read_manifest
+from seqcfg.data.progress import Progress, silent
 from seqcfg.data.root import DataRoot, cache_folder
 from seqcfg.data.tokenizers.codec import fields_of
 from seqcfg.errors import UserError
 from seqcfg.runs.durable import sync_file, sync_folder, write_file
 
-Progress = Callable[[str, int], None]  # called with what is being done, and how many examples it has dealt with
-
 
 def prepare(
     experiment: Any,
-    progress: Progress | None = None,
+    progress: Progress = silent,
     *,
     data_root: str | os.PathLike | None = None,
     cache_root: str | os.PathLike | None = None,
@@ -36,12 +35,12 @@ def prepare(
     Files appear under their final name all at once, so a process that is killed leaves nothing that looks finished; of
     two processes one waits for the other. Raises UserError for missing or damaged corpora and for a full disk.
     """
-    job = _Job(experiment, DataRoot(data_root, cache_root), progress or (lambda what, done: None))
+    job = _Job(experiment, DataRoot(data_root, cache_root), progress)
     folder = cache_folder(cache_root) / job.fingerprint
     if read_manifest(folder) is None:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with exclusive(folder.with_name(f"{folder.name}.lock"), lambda: job.progress("waiting for another process", 0)):
+            with exclusive(folder.with_name(f"{folder.name}.lock"), lambda: job.progress("waiting for another process", 0, 0)):
                 if read_manifest(folder) is None:
                     job.write(folder)
         except OSError as error:
@@ -53,7 +52,7 @@ def find_prepared(
     experiment: Any, *, data_root: str | os.PathLike | None = None, cache_root: str | os.PathLike | None = None
 ) -> Prepared | None:
     """The prepared data of an experiment if it exists, else None; raises UserError if a corpus file is missing."""
-    job = _Job(experiment, DataRoot(data_root, cache_root), lambda what, done: None)
+    job = _Job(experiment, DataRoot(data_root, cache_root), silent)
     folder = cache_folder(cache_root) / job.fingerprint
     return None if read_manifest(folder) is None else open_prepared(folder, job.tokenizers)
 
@@ -99,7 +98,7 @@ class _Job:
 
     def _fit(self, name: str, folder: Path) -> Any:
         tokenizer = self.tokenizers[name]
-        self.progress(f"tokenizer {name}", 0)
+        self.progress(f"tokenizer {name}", 0, 0)
         tokenizer.fit(fields_of(getattr(tokenizer, "fields", []), self._training_records(f"tokenizer {name}")), folder, self.root)
         for file in folder.iterdir():
             sync_file(file)
@@ -110,15 +109,15 @@ class _Job:
         kept = usable(examples, set(), self._rules(self.data.training_split), Counts())
         for number, example in enumerate(kept, 1):
             if number % 1000 == 0:
-                self.progress(what, number)
+                self.progress(what, number, 0)
             yield example.fields
 
     def _write_split(self, name: str, codecs: dict[str, Any], folder: Path) -> dict[str, Any]:
         counts = Counts()
         fields = {feature.field for feature in self.features.values()}
         examples = usable(self.data.splits[name].examples(self.root), fields, self._rules(name), counts)
-        self.progress(f"split {name}", 0)
-        entry = write_split(examples, self.features, codecs, folder, lambda _: self.progress(f"split {name}", counts.read))
+        self.progress(f"split {name}", 0, 0)
+        entry = write_split(examples, self.features, codecs, folder, lambda _: self.progress(f"split {name}", counts.read, 0))
         if not counts.kept:
             raise UserError(f"data.splits.{name}: has no usable example ({counts.read} read)", hint="look at the source's files and fields")
         return entry | {"counts": dataclasses.asdict(counts)}
