@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as problem:
         _show_problems(problem)
         return EXIT_PROBLEM
-    except Exception as bug:  # noqa: BLE001: the one place where every bug becomes a report
+    except Exception as bug:  # noqa: BLE001 -- the one place where every bug becomes a report
         if isinstance(bug, OSError) and bug.errno in MACHINE_ERRORS and not os.environ.get("SEQCFG_VERBOSE"):
             click.echo(f"error: {bug.filename or 'this machine'}: {bug.strerror}", err=True)
             return EXIT_PROBLEM
@@ -115,4 +115,3 @@ def _show_bug() -> None:
     traceback.print_exc()
     versions = f"seqcfg {seqcfg.__version__}, Python {sys.version.split()[0]}, {sys.platform}"
     click.echo(f"\nThis is a bug in seqcfg, not in your recipe. Please report it with the lines above and: {versions}", err=True)
-

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import textwrap
 from pathlib import Path
 
 import click
 
+from seqcfg.component.pages import first_sentence
 from seqcfg.errors import UserError
 from seqcfg.recipe import shipped
 from seqcfg.recipe.read import read_text
 
 NAME_LINE = re.compile(r"^name:.*$", re.MULTILINE)
+SCHEMA_LINE = re.compile(r"^# yaml-language-server:.*\n", re.MULTILINE)
 VERSION_LINE = re.compile(r"^(recipe_version:.*)$", re.MULTILINE)
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -33,7 +37,7 @@ def command(file: str | None, origin: str | None, list_only: bool) -> None:
         raise UserError(f"{file} exists already", hint="choose another name, or remove it first")
     if not NAME.fullmatch(target.stem):
         raise UserError(f"{target.stem!r} cannot name a recipe", hint="letters, digits, dot, dash and underscore")
-    text = renamed(shipped.find(origin).read_text(encoding="utf-8"), target.stem, origin)
+    text = with_schema_of(target, renamed(shipped.find(origin).read_text(encoding="utf-8"), target.stem, origin))
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("x", encoding="utf-8") as stream:
         stream.write(text)
@@ -55,8 +59,15 @@ def shipped_base(base: str, origin: str) -> str:
     return shipped.PREFIX + beside.relative_to(shipped.folder().resolve()).with_suffix("").as_posix()
 
 
+def with_schema_of(target: Path, text: str) -> str:
+    """The text with its editor's schema named relative to the new file, or not at all where there is no checkout."""
+    schema = shipped.folder().parent / "schemas" / "recipe.schema.json"
+    line = f"# yaml-language-server: $schema={os.path.relpath(schema, target.parent)}\n" if schema.exists() else ""
+    return SCHEMA_LINE.sub(lambda _: line, text, count=1)
+
+
 def about(name: str) -> str:
     """The first sentence of a shipped recipe's `about:`."""
     tree = read_text(shipped.find(name).read_text(encoding="utf-8"), name)
     node = tree.child("about")
-    return " ".join(str(node.value).split()).partition(". ")[0] if node is not None else ""
+    return textwrap.shorten(first_sentence(str(node.value)), 110, placeholder=" ...") if node is not None else ""

@@ -20,7 +20,7 @@ DEPTH = 2  # task / model / its parts
 @click.option("--widths", is_flag=True, help="Print the output width of every layer instead of the weights.")
 def command(recipe: str, overrides: tuple[str, ...], format: str, widths: bool) -> None:
     """Prints every weight of RECIPE, counts, multiply-adds and an estimate of memory; never loads TensorFlow."""
-    experiment = load(recipe, overrides)
+    experiment = load(recipe, overrides, allow_base=True)
     if format == "golden":
         click.echo(table.golden(experiment.declaration), nl=False)
     elif format == "json":
@@ -95,7 +95,9 @@ def _memory(experiment: Experiment) -> str:
         f"  weights {units(found.weights)}, gradients {units(found.gradients)}, optimizer {units(found.slots)}",
     ]
     if tokens:
-        lines.append(f"  outputs of layers {units(found.activations)} for a batch of {tokens:,} positions; attention and logits come on top")
+        lines.append(
+            f"  outputs of layers {units(found.activations)} for a batch of {tokens:,} positions; attention and logits come on top"
+        )
     lines.append(f"disk: {units(found.checkpoint)} per checkpoint, {units(found.checkpoints)} for all that are kept")
     return "\n".join(lines)
 
@@ -104,6 +106,8 @@ def _columns(rows: list[tuple[str, ...]], right: set[int]) -> str:
     sizes = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [cell.rjust(size) if index in right else cell.ljust(size) for index, (cell, size) in enumerate(zip(row, sizes, strict=True))]
+        cells = [
+            cell.rjust(size) if index in right else cell.ljust(size) for index, (cell, size) in enumerate(zip(row, sizes, strict=True))
+        ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

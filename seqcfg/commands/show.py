@@ -19,7 +19,7 @@ from seqcfg.recipe.write import to_yaml
 @click.option("--fingerprint", is_flag=True, help="Print the fingerprint of the four parts instead.")
 def command(recipe: str, overrides: tuple[str, ...], format: str, defaults: bool, origins: bool, fingerprint: bool) -> None:
     """Prints RECIPE with bases, defaults and overrides applied and variables replaced."""
-    experiment = load(recipe, overrides)
+    experiment = load(recipe, overrides, allow_base=True)
     if origins:
         for path, chain in experiment.origins.items():
             last = chain[-1]

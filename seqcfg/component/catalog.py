@@ -40,7 +40,9 @@ def find(kind: str, type: str) -> type[Component]:
     """The class of a component; raises UserError with the closest names."""
     family = load().get(kind)
     if family is None:
-        raise UserError(f"there is no kind of component called {kind!r}", hint=closest(kind, CATALOG) or f"one of {', '.join(sorted(CATALOG))}")
+        raise UserError(
+            f"there is no kind of component called {kind!r}", hint=closest(kind, CATALOG) or f"one of {', '.join(sorted(CATALOG))}"
+        )
     if type not in family:
         raise UserError(f"there is no {kind} called {type!r}", hint=closest(type, family) or f"one of {', '.join(sorted(family))}")
     return family[type]
@@ -66,4 +68,6 @@ def _load_plugin(plugin) -> None:
     added = {(kind, type) for kind, family in CATALOG.items() for type in family} - before
     bare = sorted(type for _, type in added if "." not in type)
     if bare:
-        raise UserError(f"plugin {plugin.name!r} ({plugin.value}) adds types without its prefix: {', '.join(bare)}", hint="name them 'vendor.name'")
+        raise UserError(
+            f"plugin {plugin.name!r} ({plugin.value}) adds types without its prefix: {', '.join(bare)}", hint="name them 'vendor.name'"
+        )

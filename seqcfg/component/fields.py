@@ -45,7 +45,7 @@ class Slot:
     @property
     def is_nested(self) -> bool:
         """Whether a component stands somewhere in it."""
-        return any(part is not None and (part is self.component or part.is_nested) for part in (self.component, self.items, self.values))
+        return self.component is not None or any(part is not None and part.is_nested for part in (self.items, self.values))
 
     @property
     def members(self) -> dict[str, type[Component]]:
@@ -81,12 +81,17 @@ class Field:
         return self.factory() if self.default is dataclasses.MISSING else self.default
 
 
-@functools.cache
 def fields_of(cls: type[Component]) -> dict[str, Field]:
     """The fields of a component class, in order of definition; raises TypeError for a hint no recipe can fill."""
+    key: Any = cls  # mypy takes a class for its instances where hashing is concerned
+    return _fields_of(key)
+
+
+@functools.cache
+def _fields_of(cls: Any) -> dict[str, Field]:
     hints = typing.get_type_hints(cls, include_extras=True)
     found = {}
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+    for field in dataclasses.fields(cls):
         try:
             slot = slot_of(hints[field.name])
         except TypeError as failure:

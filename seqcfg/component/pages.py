@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from typing import Any
 
 from seqcfg.component.component import Component
 from seqcfg.component.fields import Field, Slot, fields_of
 
+SENTENCE_END = re.compile(r"(?<=[^.\s])(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=\.) +(?=[A-Z])")
 NAMES = {"integer": "int", "number": "float", "string": "text", "boolean": "bool", "null": "empty"}
 
 
@@ -33,9 +35,12 @@ def field_page(field: Field) -> FieldPage:
 
 def summary(cls: type[Component]) -> str:
     """The first sentence of the docstring."""
-    text = " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
-    head, stop, _ = text.partition(". ")
-    return head + stop.strip()
+    return first_sentence((inspect.getdoc(cls) or "").split("\n\n")[0])
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that ends a sentence, and not an abbreviation such as "et al."."""
+    return SENTENCE_END.split(" ".join(text.split()), maxsplit=1)[0]
 
 
 def origin(cls: type[Component]) -> str:

@@ -12,9 +12,14 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 VARIABLE = {"type": "string", "pattern": r"^\$\{vars\.[A-Za-z_][A-Za-z0-9_]*\}$"}
 
 
-@functools.cache
 def validator_of(cls: type[Component]) -> Any:
     """A draft-07 validator of one component's own fields; what stands in nested components is only checked for its form."""
+    key: Any = cls  # mypy takes a class for its instances where hashing is concerned
+    return _validator_of(key)
+
+
+@functools.cache
+def _validator_of(cls: Any) -> Any:
     from jsonschema import Draft7Validator
     from referencing import Registry
 

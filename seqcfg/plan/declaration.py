@@ -81,7 +81,8 @@ class Declaration:
     def chain(self, name: str, components: list[Component], width: Width) -> Width:
         """Declares a list of children, each fed with the width of the one before."""
         self._claim(name)
-        nodes = self.children.setdefault(name, [])
+        nodes: list[Declaration] = []
+        self.children[name] = nodes
         for index, component in enumerate(components):
             nodes.append(node := Declaration(component, f"{self.path}/{name}/{index}" if self.path else f"{name}/{index}", self.root))
             width = node._declare((width,))
@@ -98,11 +99,13 @@ class Declaration:
         """A child whose weights are those of the first child shared under `key`, wherever in the model that stands."""
         if key not in self.root.shared:
             width = self.child(name, component, *widths)
-            self.root.shared[key] = self.children[name]
+            self.root.shared[key] = self.children[name]  # type: ignore[assignment]
             return width
         first = self.root.shared[key]
         if first.component != component:
-            raise self.misfit(f"{key!r} is shared with {first.path}, which is set up differently", "give both the same fields, or another name")
+            raise self.misfit(
+                f"{key!r} is shared with {first.path}, which is set up differently", "give both the same fields, or another name"
+            )
         trial = Declaration(component, first.path)
         trial.memory = self.root.memory
         width = trial._declare(widths)
@@ -136,7 +139,7 @@ class Declaration:
         axes = getattr(self.component, "feature_axes", None)
         if axes is not None and widths and (len(widths[0]) if isinstance(widths[0], tuple) else 1) != axes:
             raise self.misfit(f"takes {axes} feature axes and is given the width {widths[0]}")
-        self.output = self.component.declare(self, *widths)
+        self.output = self.component.declare(self, *widths)  # type: ignore[attr-defined]
         return self.output
 
     def _claim(self, name: str) -> None:

@@ -65,7 +65,9 @@ def widths(declaration: Declaration) -> list[tuple[str, str, Width]]:
 
 def golden(declaration: Declaration) -> str:
     """One line per weight `path shape size initializer trainable`, then the totals."""
-    lines = [f"{row.path} {row.shape} {row.size} {row.initializer} {'trainable' if row.trainable else 'fixed'}" for row in rows(declaration)]
+    lines = [
+        f"{row.path} {row.shape} {row.size} {row.initializer} {'trainable' if row.trainable else 'fixed'}" for row in rows(declaration)
+    ]
     return "\n".join([*lines, f"total {total(declaration)} trainable {total(declaration, only_trainable=True)}"]) + "\n"
 
 

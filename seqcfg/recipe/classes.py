@@ -67,6 +67,11 @@ def _check_table(table: Node) -> None:
             problems.append(_problem(node, ("defaults", key), f"there is no component {key!r}", hint, at_key=True))
         elif not node.is_mapping or "type" in node.value:
             problems.append(_problem(node, ("defaults", key), "is a mapping of fields, without type"))
+        else:
+            fields = fields_of(load()[kind][name])
+            for field in (name_ for name_ in node.value if name_ not in fields):
+                message = f"{kind} {name!r} has no field {field!r}"
+                problems.append(_problem(node.value[field], ("defaults", key, field), message, closest(field, fields), at_key=True))
     if problems:
         raise RecipeError(problems)
 
@@ -85,7 +90,11 @@ class _Defaults:
             return node
         if slot.component is None:
             below = slot.values
-            return node if below is None else dataclasses.replace(node, value={k: self.fill(c, below, (*path, k)) for k, c in node.value.items()})
+            return (
+                node
+                if below is None
+                else dataclasses.replace(node, value={k: self.fill(c, below, (*path, k)) for k, c in node.value.items()})
+            )
         cls = class_at(node, slot)
         if cls is None:
             return node

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
+from seqcfg.component.catalog import closest
 from seqcfg.errors import Problem, RecipeError, UserError
 from seqcfg.recipe import shipped
 from seqcfg.recipe.node import Node
@@ -85,8 +86,12 @@ def _locate(name: Node, file: str, above: tuple[str, ...]) -> str:
             raise _error(name, f"{name.value!r} is not a relative path", "bases are relative to this file, with /, or seqcfg:area/name")
         found = FilePath(os.path.normpath(FilePath(file).parent / name.value))
         if not found.is_file():
-            near = shipped.closest(name.value, [path.name for path in found.parent.glob("*.yaml")]) if found.parent.is_dir() else ""
-            raise _error(name, f"there is no file {os.fspath(found)}", near or "bases are relative to this file; shipped ones are seqcfg:area/name")
+            raise _error(
+                name,
+                f"there is no file {os.fspath(found)}",
+                closest(found.name, [path.name for path in found.parent.glob("*.yaml")])
+                or "bases are relative to this file; shipped ones are seqcfg:area/name",
+            )
     if any(found.resolve() == FilePath(other).resolve() for other in above):
         chain = " -> ".join([*(FilePath(other).name for other in above), found.name])
         raise _error(name, f"a recipe cannot be its own base: {chain}")

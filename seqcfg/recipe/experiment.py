@@ -9,19 +9,28 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from seqcfg.errors import RecipeError
 from seqcfg.plan.declaration import Declaration
 from seqcfg.recipe.canonical import canonical_recipe, fingerprint
 from seqcfg.recipe.node import Node, Origin, text_path
 from seqcfg.recipe.rules import vocabularies
 from seqcfg.recipe.sections import Recipe
+from seqcfg.recipe.structure import problem_at
 from seqcfg.recipe.validate import Checked, check, resolve
 
 
-def load(file: str | os.PathLike[str], overrides: Iterable[str] = ()) -> Experiment:
-    """The experiment a recipe file describes, with `path=value` overrides; raises RecipeError; never loads TensorFlow."""
+def load(file: str | os.PathLike[str], overrides: Iterable[str] = (), *, allow_base: bool = False) -> Experiment:
+    """The experiment a recipe file describes, with `path=value` overrides; never loads TensorFlow.
+
+    A recipe without data is a base for others and is refused unless `allow_base` is set. Raises RecipeError.
+    """
     name = os.fspath(file)
     overrides = tuple(overrides)
-    return Experiment(name, overrides, check(resolve(name, overrides)))
+    experiment = Experiment(name, overrides, check(resolve(name, overrides)))
+    if experiment.recipe.data is None and not allow_base:
+        hint = "it is a base for others: name it in 'base:' of a recipe that has data"
+        raise RecipeError([problem_at(experiment.tree, ("data",), "the recipe says nothing about data", hint)])
+    return experiment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +70,9 @@ class Experiment:
     def resolved(self) -> dict[str, Any]:
         """The recipe composed, overridden and with variables replaced, as a plain dict; defaults are not filled in."""
         plain = self.tree.plain()
-        return {"recipe_version": plain["recipe_version"], "name": self.name} | {key: value for key, value in plain.items() if key != "name"}
+        return {"recipe_version": plain["recipe_version"], "name": self.name} | {
+            key: value for key, value in plain.items() if key != "name"
+        }
 
     @functools.cached_property
     def origins(self) -> dict[str, list[Origin]]:

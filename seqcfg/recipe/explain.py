@@ -98,7 +98,9 @@ def _lost(tree: Node, path: Path) -> UserError:
         slot, _ = slot_at(tree, path[:length])
         missing = isinstance(path[length - 1], int) and tree.nearest(path[:length])[0] != path[:length]
         if slot is None or missing:
-            return UserError(f"{text_path(path[:length])}: there is no such place in the recipe", hint=_known(tree, path[: length - 1], path[length - 1]))
+            return UserError(
+                f"{text_path(path[:length])}: there is no such place in the recipe", hint=_known(tree, path[: length - 1], path[length - 1])
+            )
     return UserError(f"{text_path(path)}: there is no such place in the recipe")
 
 

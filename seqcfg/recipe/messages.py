@@ -18,9 +18,9 @@ NAMES = {
     "object": "a mapping",
 }
 BOUNDS = {
-    "minimum": "of at least {}",
+    "minimum": "at least {}",
     "exclusiveMinimum": "above {}",
-    "maximum": "of at most {}",
+    "maximum": "at most {}",
     "exclusiveMaximum": "below {}",
 }
 OLD_BOOLEANS = {"yes", "no", "on", "off", "y", "n"}
@@ -28,6 +28,8 @@ OLD_BOOLEANS = {"yes", "no", "on", "off", "y", "n"}
 
 def show(value: Any) -> str:
     """A value as a recipe would write it, cut short."""
+    if value is None:
+        return "an empty value"
     if isinstance(value, dict | list):
         return "a mapping" if isinstance(value, dict) else "a list"
     text = repr(value) if isinstance(value, str) else json.dumps(value)
@@ -46,7 +48,7 @@ def describe(schema: dict[str, Any]) -> str:
     words = NAMES.get(schema.get("type", ""), "a value")
     bounds = [text.format(schema[key]) for key, text in BOUNDS.items() if key in schema]
     if bounds:
-        words += " " + " and ".join(bounds)
+        words += (" of " if bounds[0].startswith("at") else " ") + " and ".join(bounds)
     if schema.get("type") == "array" and "type" in schema.get("items", {}):
         words += f", each {describe(schema['items'])}"
     return words
@@ -54,6 +56,8 @@ def describe(schema: dict[str, Any]) -> str:
 
 def explain(error: Any, hint: str = "") -> tuple[str, str]:
     """(message, hint) for one error of a flat validator; `hint` is the field's own remedy."""
+    if error.validator == "anyOf":  # a value of the right type that breaks a rule is explained by that rule
+        error = next((part for part in error.context if part.validator not in ("type", "enum", "const")), error)
     value, rule, schema = error.instance, error.validator_value, error.schema
     keyword = error.validator
     if keyword == "enum":

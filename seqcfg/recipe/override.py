@@ -29,7 +29,9 @@ def _parse(text: str, place: Place) -> tuple[Path, Node | None]:
     left, equals, right = text.partition("=")
     is_removal = not equals and left.endswith("!")
     if not equals and not is_removal:
-        raise _error(place, (), "an override is path=value", "for example --set training.steps=100, or --set training.clip! to remove a key")
+        raise _error(
+            place, (), "an override is path=value", "for example --set training.steps=100, or --set training.clip! to remove a key"
+        )
     try:
         path = parse_path(left.strip().removesuffix("!") if is_removal else left.strip())
     except ValueError as failure:

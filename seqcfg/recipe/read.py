@@ -15,8 +15,8 @@ import yaml
 
 from seqcfg.errors import Problem, RecipeError
 from seqcfg.recipe import scalars
-from seqcfg.recipe.syntax import explain_syntax
 from seqcfg.recipe.node import Node, Path, Place, text_path
+from seqcfg.recipe.syntax import blamed_mark, explain_syntax
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
@@ -54,7 +54,9 @@ def decode(data: bytes, file: str) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError as failure:
         before = data[: failure.start].decode("utf-8", "replace")
-        raise _error(_place_at(file, before, len(before)), f"byte 0x{data[failure.start]:02x} is not valid UTF-8", "save the file as UTF-8") from None
+        raise _error(
+            _place_at(file, before, len(before)), f"byte 0x{data[failure.start]:02x} is not valid UTF-8", "save the file as UTF-8"
+        ) from None
     return text.replace("\r\n", "\n")
 
 
@@ -64,14 +66,16 @@ def read_text(text: str, file: str, *, how: str = "recipe", rank: int = 0) -> No
         name = "NUL byte" if found[0] == "\0" else f"control character U+{ord(found[0]):04X}"
         raise _error(_place_at(file, text, found.start()), f"{name} in the text", "remove it")
     if found := CONFLICT.search(text):
-        raise _error(_place_at(file, text, found.start()), "a merge conflict was left in the file", "keep one side and remove the marker lines")
+        raise _error(
+            _place_at(file, text, found.start()), "a merge conflict was left in the file", "keep one side and remove the marker lines"
+        )
     if text.lstrip().startswith("{"):  # JSON may be indented by tabs
         text = re.sub(r"^\t+", lambda tabs: " " * len(tabs[0]), text, flags=re.MULTILINE)
     composer = _Composer(text, file, how, rank)
     try:
         return composer.document()
     except yaml.MarkedYAMLError as failure:
-        mark = failure.problem_mark or failure.context_mark
+        mark = blamed_mark(failure)
         message, hint = explain_syntax(failure, text)
         raise _error(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), message, hint) from None
     except yaml.YAMLError as failure:
@@ -131,7 +135,12 @@ class _Composer:
         if not isinstance(event, yaml.ScalarEvent) or (event.implicit[0] and event.value in ("", "~")):
             raise self.error(event, path, "a key must be a word")
         if event.implicit[0] and event.value == "<<":
-            raise self.error(event, path, "merge keys are not used in recipes", "name the recipe to start from in 'base:', or give values names in 'vars:'")
+            raise self.error(
+                event,
+                path,
+                "merge keys are not used in recipes",
+                "name the recipe to start from in 'base:', or give values names in 'vars:'",
+            )
         return event.value
 
     def scalar(self, event: Any, path: Path) -> Any:

@@ -21,7 +21,7 @@ def check_requirements(tree: Node) -> list[Problem]:
     for index, node in listed.children() if listed is not None and listed.is_list else ():
         match = REQUIREMENT.fullmatch(node.value) if isinstance(node.value, str) else None
         if match and (message := unmet(*match.groups())):
-            problems.append(problem_at(node, ("requires", index), message, f"pip install '{node.value}'"))
+            problems.append(problem_at(node, ("requires", index), message, f"if you trust its author: pip install '{node.value}'"))
     return problems
 
 

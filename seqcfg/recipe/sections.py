@@ -13,7 +13,10 @@ SECTIONS = ("data", "training", "evaluation", "decoding", "export")
 COMPOSITION_KEYS = ("base", "vars", "defaults")  # used up while a recipe is composed
 OWN_KEYS = ("base", "name", "about", "claims")  # speak of one recipe, so that they are not taken over from a base
 
-Requirement = Annotated[str, rules("a package and a version, such as seqcfg-mypkg>=1.2", pattern=r"^[A-Za-z0-9._-]+ *((>=|==|<=|<|>|!=|~=) *[0-9][0-9A-Za-z.]*)?$")]
+Requirement = Annotated[
+    str,
+    rules("a package and a version, such as seqcfg-mypkg>=1.2", pattern=r"^[A-Za-z0-9._-]+ *((>=|==|<=|<|>|!=|~=) *[0-9][0-9A-Za-z.]*)?$"),
+]
 
 
 class Claim(Record):
@@ -32,9 +35,13 @@ class Recipe(Record):
     recipe_version: Literal[1] = param(doc="Version of the recipe language.")
     name: Name | None = param(default=None, doc="Name of the experiment and of its run folder; the file's name if left out.")
     about: Text = param(default="", doc="What this experiment is, and where it comes from.", affects="nothing")
-    base: str | list[str] | None = param(default=None, doc="Recipes to start from: paths relative to this file, or seqcfg:area/name.", affects="nothing")
+    base: str | list[str] | None = param(
+        default=None, doc="Recipes to start from: paths relative to this file, or seqcfg:area/name.", affects="nothing"
+    )
     vars: dict[str, Any] | None = param(default=None, doc="Named values, used elsewhere as ${vars.name}.", affects="nothing")
-    defaults: dict[str, Any] | None = param(default=None, doc="Fields for every component of a kind and type, by 'kind.type'.", affects="nothing")
+    defaults: dict[str, Any] | None = param(
+        default=None, doc="Fields for every component of a kind and type, by 'kind.type'.", affects="nothing"
+    )
     requires: list[Requirement] = param(factory=list, doc="Packages that must be installed, such as seqcfg-mypkg>=1.2.")
     data: Annotated[Section, FixedType("data")] | None = param(default=None, doc="Corpora, splits and batches.")
     tokenizers: dict[str, Tokenizer] = param(factory=dict, doc="Tokenizers by the name that a task calls them.")

@@ -51,8 +51,14 @@ class _Walk:
         """An item of a list or mapping of components."""
         fits = (node.is_mapping and (slot.component or slot.values)) or (node.is_list and slot.items)
         if not fits and not slot.anything and not (slot.scalars and not node.is_mapping and not node.is_list):
-            wanted = _article(slot.component.kind) if slot.component else "a mapping" if slot.values else "a list"
-            self.add(node, path, f"{show(node.plain())} should be {wanted}", f"write {{type: {node.value}}}" if node.value in slot.members else "")
+            is_family = slot.component is not None and slot.fixed_class is None
+            wanted = _article(slot.component.kind) if is_family else "a list" if slot.items else "a mapping"  # type: ignore[union-attr]
+            self.add(
+                node,
+                path,
+                f"{show(node.plain())} should be {wanted}",
+                f"write {{type: {node.value}}}" if node.value in slot.members else "",
+            )
             return
         self.value(node, slot, path)
 
@@ -73,7 +79,12 @@ class _Walk:
         if named is None:
             self.add(node, path, f"a {kind} needs a type", _listed(kind, members), at_key=True)
         elif named.value not in members:
-            self.add(named, (*path, "type"), f"there is no {kind} called {show(named.plain())}", closest(named.value, members) or _listed(kind, members))
+            self.add(
+                named,
+                (*path, "type"),
+                f"there is no {kind} called {show(named.plain())}",
+                closest(named.value, members) or _listed(kind, members),
+            )
         else:
             return members[named.value]
         return None
@@ -111,7 +122,7 @@ class _Walk:
     def wrong_form(self, node: Node, slot: Slot, path: Path, error: Any) -> None:
         """Something else where a component belongs."""
         others = [describe(schema) for schema in slot.scalars]
-        wanted = " or ".join([_article(slot.component.kind if slot.component.kind != "record" else "mapping"), *others])  # type: ignore[union-attr]
+        wanted = " or ".join(["a mapping" if slot.fixed_class is not None else _article(slot.component.kind), *others])  # type: ignore[union-attr]
         hint = f"write {{type: {node.value}}}" if isinstance(node.value, str) and node.value in slot.members else ""
         if not hint and isinstance(node.value, str) and slot.members:
             hint = closest(node.value, slot.members)
@@ -136,11 +147,10 @@ def _named(cls: type[Component]) -> str:
 
 
 def _article(kind: str) -> str:
-    word = f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-    return word if kind == "mapping" else f"{word}: a mapping with 'type:'"
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}: a mapping with 'type:'"
 
 
 def _listed(kind: str, members: dict[str, Any]) -> str:
-    if not members:
-        return f"no {kind} is installed"
+    if len(members) < 2:
+        return f"the only one is {next(iter(members))}" if members else f"no {kind} is installed"
     return f"one of {', '.join(members)}" if len(members) <= MAX_LISTED else f"'seqcfg components {kind}' lists all {len(members)}"

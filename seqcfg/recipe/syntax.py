@@ -8,9 +8,15 @@ from typing import Any
 UNQUOTED_VARIABLE = re.compile(r"""(?<!["'\w])\$\{""")
 
 
+def blamed_mark(failure: Any) -> Any:
+    """Where the mistake is: an open quote at its beginning, else where the parser stopped."""
+    is_quote = "quoted scalar" in (failure.context or "") and "end of stream" in (failure.problem or "")
+    return failure.context_mark if is_quote or failure.problem_mark is None else failure.problem_mark
+
+
 def explain_syntax(failure: Any, text: str) -> tuple[str, str]:
     """(message, hint) for a parser error; the parser's own words when nothing better is known."""
-    mark = failure.problem_mark or failure.context_mark
+    mark = blamed_mark(failure)
     lines = text.split("\n")
     line = lines[mark.line] if mark and mark.line < len(lines) else ""
     at = line[mark.column : mark.column + 1] if mark else ""
@@ -21,7 +27,9 @@ def explain_syntax(failure: Any, text: str) -> tuple[str, str]:
     if UNQUOTED_VARIABLE.search(line) and ("{" in before or "[" in before):
         return "a variable inside { } or [ ] must be quoted", 'write "${vars.name}" with the quotes'
     if "mapping values are not allowed" in problem:
-        return "a second ': ' in one line, or a line that is indented too far", "quote a text that contains ': '"
+        if ":" in before:
+            return "a second ': ' in one line", "quote a text that contains ': '"
+        return "this key continues the text above", "is a colon missing in the line above, or is this line indented too far?"
     if "cannot start any token" in problem:
         return f"a text cannot start with {at!r}", "put it in quotes"
     if "unexpected end of stream" in problem and "quoted scalar" in (failure.context or ""):
@@ -31,7 +39,8 @@ def explain_syntax(failure: Any, text: str) -> tuple[str, str]:
     if "did not find expected key" in problem or "expected <block end>" in problem:
         return "this line is not indented like the keys around it", "keys of one mapping start in the same column"
     if "expected ',' or" in problem:
-        return "a comma or a closing bracket is missing", "close what was opened with { or ["
+        opened = f" at line {failure.context_mark.line + 1}" if failure.context_mark else ""
+        return "a comma or a closing bracket is missing", f"close what was opened with {{ or [{opened}"
     if "did not find expected '-' indicator" in problem:
         return "a list item must start with '- '", "items of one list start in the same column"
     return problem or str(failure), ""

@@ -12,11 +12,12 @@ from seqcfg.recipe import override
 from seqcfg.recipe.build import Built, build
 from seqcfg.recipe.classes import ROOT, apply_defaults
 from seqcfg.recipe.compose import compose
+from seqcfg.recipe.messages import show
 from seqcfg.recipe.node import Node
 from seqcfg.recipe.requirements import check_requirements
 from seqcfg.recipe.rules import check_rules, check_widths
 from seqcfg.recipe.sections import COMPOSITION_KEYS, SECTIONS
-from seqcfg.recipe.structure import check_structure
+from seqcfg.recipe.structure import check_structure, problem_at
 from seqcfg.recipe.variables import substitute
 
 
@@ -46,6 +47,7 @@ def resolve(file: str, overrides: Iterable[str] = ()) -> Node:
 
 def check(tree: Node) -> Checked:
     """Runs the phases after composition; raises RecipeError with the problems of the first phase that has any."""
+    _stop_at(check_version(tree))
     _stop_at(check_requirements(tree))
     whole = with_sections(tree)
     _stop_at(check_structure(whole))
@@ -57,8 +59,26 @@ def check(tree: Node) -> Checked:
     return Checked(tree, built, declaration)
 
 
+def check_version(tree: Node) -> list[Problem]:
+    """A recipe of another version of the language is not looked at further."""
+    node = tree.value.get("recipe_version")
+    if node is None:
+        return [
+            problem_at(
+                tree, ("recipe_version",), "the version of the recipe language is missing", "write 'recipe_version: 1' in the first line"
+            )
+        ]
+    if node.value != 1:
+        message = f"this seqcfg reads recipes of version 1, not {show(node.plain())}"
+        return [problem_at(node, ("recipe_version",), message, "a newer seqcfg may read it")]
+    return []
+
+
 def with_sections(tree: Node) -> Node:
-    """The recipe with an empty mapping for every section that is left out and that this installation knows."""
+    """The recipe with an empty mapping for every section that is left out and can stand on its defaults.
+
+    A recipe without `data:` is a base for others: it can be validated and planned, but not run.
+    """
     fields = {name: slot for name, slot in _section_slots().items() if name not in tree.value or tree.value[name].value is None}
     empty = {name: Node({}, tree.value[name].place if name in tree.value else tree.place) for name in fields}
     return dataclasses.replace(tree, value=tree.value | empty)
@@ -67,7 +87,11 @@ def with_sections(tree: Node) -> Node:
 def _section_slots() -> dict[str, Slot]:
     assert ROOT.component is not None
     slots = {name: fields_of(ROOT.component)[name].slot for name in SECTIONS}
-    return {name: slot for name, slot in slots.items() if slot.fixed_class is not None}
+    return {
+        name: slot
+        for name, slot in slots.items()
+        if slot.fixed_class is not None and not any(field.is_required for field in fields_of(slot.fixed_class).values())
+    }
 
 
 def _stop_at(problems: list[Problem]) -> None:

@@ -40,6 +40,7 @@ class _Substitution:
         self.table = table
         self.problems: list[Problem] = []
         self.active: list[str] = []
+        self.in_circles: set[str] = set()
         self.count = self.depth = 0
 
     def replace(self, node: Node, path: Path) -> Node:
@@ -80,7 +81,9 @@ class _Substitution:
         if found is None:
             return ""
         if found.is_mapping or found.is_list:
-            self.problems.append(_problem(node, path, f"{match[0]} is a {'mapping' if found.is_mapping else 'list'} and cannot stand inside a text"))
+            self.problems.append(
+                _problem(node, path, f"{match[0]} is a {'mapping' if found.is_mapping else 'list'} and cannot stand inside a text")
+            )
             return ""
         value = found.value
         return {None: "null", True: "true", False: "false"}[value] if value is None or isinstance(value, bool) else str(value)
@@ -96,8 +99,10 @@ class _Substitution:
             self.problems.append(_problem(node, path, f"there is no variable {name[1]!r}", hint))
             return None
         if name[1] in self.active:
-            circle = " -> ".join([*self.active[self.active.index(name[1]) :], name[1]])
-            self.problems.append(_problem(node, path, f"variables refer to each other in a circle: {circle}"))
+            circle = [*self.active[self.active.index(name[1]) :], name[1]]
+            if not self.in_circles.intersection(circle):
+                self.problems.append(_problem(node, path, f"variables refer to each other in a circle: {' -> '.join(circle)}"))
+            self.in_circles.update(circle)
             return None
         self.active.append(name[1])
         found = self.replace(self.table[name[1]], ("vars", name[1]))

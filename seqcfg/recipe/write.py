@@ -20,6 +20,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style: str | None
     if "\n" in text:
         style = "|" if all(line == line.rstrip() and line.isprintable() for line in text.split("\n")) else '"'
     else:
