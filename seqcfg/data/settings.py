@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from seqcfg.component.catalog import closest
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Section, Source
 from seqcfg.component.types import Name, NonNegativeInt
 from seqcfg.data.batching import Batching
+from seqcfg.data.corpora import CORPORA
 
 
 class Data(Section, type="data"):
@@ -35,3 +37,6 @@ class Data(Section, type="data"):
                 f"the split to train on, {self.training_split!r}, is missing; there is {known}",
                 "add it, or name another training_split",
             )
+        for name in self.corpora:
+            if name not in CORPORA:
+                yield "corpora", f"there is no corpus called {name!r}", closest(name, CORPORA) or f"one of {', '.join(sorted(CORPORA))}"
