@@ -30,7 +30,7 @@ def show(recipe: str, step: int, rows: int, overrides: tuple[str, ...], data_roo
     from seqcfg.data.loader import Loader
     from seqcfg.data.prepare import find_prepared
 
-    experiment = load(recipe, overrides)
+    experiment: Any = load(recipe, overrides)
     prepared = find_prepared(experiment, data_root=data_root, cache_root=cache_root)
     if prepared is None:
         raise UserError(f"{recipe}: its data is not prepared yet", hint=f"run `seqcfg prepare {recipe}`")

@@ -24,7 +24,7 @@ def command(recipe: str, overrides: tuple[str, ...], data_root: str | None, cach
     from seqcfg.data.prepare import prepare
     from seqcfg.data.progress import prepare_bar
 
-    experiment = load(recipe, overrides)
+    experiment: Any = load(recipe, overrides)
     if download:
         _download(experiment.recipe.data, data_root, cache_root)
     with prepare_bar() as progress:
@@ -36,7 +36,7 @@ def command(recipe: str, overrides: tuple[str, ...], data_root: str | None, cach
 
 
 def _download(data: Any, data_root: str | None, cache_root: str | None) -> None:
-    from seqcfg.data.corpora import fetch
+    from seqcfg.data.fetch import fetch
     from seqcfg.data.progress import prepare_bar
     from seqcfg.data.root import DataRoot
 

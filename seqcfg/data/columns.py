@@ -31,7 +31,8 @@ class ArrayWriter:
 
     def __init__(self, file: Path, dtype: str, frame: tuple[int, ...] = ()):
         self.path, self.dtype, self.frame = file, np.dtype(dtype), tuple(frame)
-        self.rows, self._pending, self._pending_bytes = 0, [], 0
+        self.rows, self._pending_bytes = 0, 0
+        self._pending: list[bytes] = []
         self._file: BinaryIO = open(file, "wb")  # noqa: SIM115
         self._file.write(bytes(HEADER_BYTES))
 

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 
 from seqcfg.component.catalog import closest
-from seqcfg.data.archive import extract
-from seqcfg.data.download import RemoteFile, download
-from seqcfg.data.progress import Progress, silent
-from seqcfg.data.root import DataRoot
+from seqcfg.data.remote import RemoteFile
 from seqcfg.errors import UserError
-
-DOWNLOADS = "downloads"  # folder below the data root; archives stay there, since several corpora share them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,26 +32,6 @@ class Corpus:
     items: tuple[Item, ...]
 
 
-def fetch(name: str, root: DataRoot, progress: Progress = silent) -> Iterator[str]:
-    """Fetches what is missing of a corpus; yields a line about each thing done.
-
-    Raises UserError for unknown names, servers that fail, and files that are not what was published.
-    """
-    corpus = find(name)
-    yield f"{name}: {corpus.about}. Licence: {corpus.licence}"
-    for item in corpus.items:
-        if all(root.place(path).exists() for path in item.paths):
-            continue
-        if item.path:
-            download(item.remote, root.place(item.path), progress)
-        else:
-            archive = root.place(f"{DOWNLOADS}/{item.remote.name}")
-            if not archive.exists():
-                download(item.remote, archive, progress)
-            extract(archive, {member: root.place(path) for member, path in item.members})
-        yield f"  {', '.join(item.paths)}"
-
-
 def find(name: str) -> Corpus:
     """The corpus of a name; raises UserError with the names there are."""
     if name not in CORPORA:
@@ -67,18 +41,18 @@ def find(name: str) -> Corpus:
 
 MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw"
 MULTI30K_FILES = {
-    "train.de.gz": (637044, "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6"),
-    "train.en.gz": (568929, "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f"),
-    "train.fr.gz": (604242, "622e75069e9f4c577425c4f277116ce66e63a2401c0a2312d90073cb12379a3c"),
-    "val.de.gz": (24681, "f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a"),
-    "val.en.gz": (21650, "14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28"),
-    "val.fr.gz": (23001, "ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9"),
-    "test_2016_flickr.de.gz": (22890, "9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8"),
-    "test_2016_flickr.en.gz": (21077, "611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9"),
-    "test_2016_flickr.fr.gz": (22310, "6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90"),
-    "test_2017_flickr.de.gz": (21471, "a2c89666db00c495cd8513b9d708d5a3acc205d7de312ef2bf5fb7ebc1540aee"),
-    "test_2017_flickr.en.gz": (19138, "76a444ee25172e72695cddb13ae4a3bda59430617be88e0bb46b60504f054074"),
-    "test_2017_flickr.fr.gz": (20434, "3ba671ceb2299f3304ffafefea7a833d08632fbaf0ba18546f8a2ec2391af496"),
+    "train.de.gz": (637044, "sha256:726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6"),
+    "train.en.gz": (568929, "sha256:d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f"),
+    "train.fr.gz": (604242, "sha256:622e75069e9f4c577425c4f277116ce66e63a2401c0a2312d90073cb12379a3c"),
+    "val.de.gz": (24681, "sha256:f0cba2f995189cf5770f29a8a9a537a3ad3f51657ad873405082ff6863a5e75a"),
+    "val.en.gz": (21650, "sha256:14f7d25ddd868909a9213e361768460edcacdd6ab9d1e77b92560dc10c10dc28"),
+    "val.fr.gz": (23001, "sha256:ca3106f1a72390591d25f6c45cb4cd39dec4cd3f123e099748a3ce5256c160e9"),
+    "test_2016_flickr.de.gz": (22890, "sha256:9204244e408ccb38d2a55cfcd344df15005fc42a07a6e55ca6c52b6ababb8cc8"),
+    "test_2016_flickr.en.gz": (21077, "sha256:611d361c6334bc7246101d48097c13cf5c4413c5befc793cc629934359d532d9"),
+    "test_2016_flickr.fr.gz": (22310, "sha256:6d326e188d259fb1d04ac19eae3af956559b3a0b93d7635e56c90987c40c8b90"),
+    "test_2017_flickr.de.gz": (21471, "sha256:a2c89666db00c495cd8513b9d708d5a3acc205d7de312ef2bf5fb7ebc1540aee"),
+    "test_2017_flickr.en.gz": (19138, "sha256:76a444ee25172e72695cddb13ae4a3bda59430617be88e0bb46b60504f054074"),
+    "test_2017_flickr.fr.gz": (20434, "sha256:3ba671ceb2299f3304ffafefea7a833d08632fbaf0ba18546f8a2ec2391af496"),
 }
 EUROPARL = RemoteFile(
     "http://www.statmt.org/wmt13/training-parallel-europarl-v7.tgz",
@@ -128,7 +102,7 @@ CORPORA = {
     "multi30k": Corpus(
         "image captions in English, German and French: 29,000 to train on (Elliott et al. 2016, arXiv:1605.00459)",
         "for research and education, not commercial; no licence file",
-        tuple(Item(RemoteFile(f"{MULTI30K}/{name}", size, f"sha256:{digest}"), f"multi30k/{name}") for name, (size, digest) in MULTI30K_FILES.items()),
+        tuple(Item(RemoteFile(f"{MULTI30K}/{name}", *known), f"multi30k/{name}") for name, known in MULTI30K_FILES.items()),
     ),
     "wmt14_ende": Corpus("WMT 2014 English-German, about 4.5 million pairs (1.7 GB to fetch)", WMT_LICENCE, _wmt14("de")),
     "wmt14_enfr": Corpus(

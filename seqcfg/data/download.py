@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import http.client
 import json
@@ -17,6 +16,7 @@ from typing import IO, Any
 
 from seqcfg.data.hashes import BLOCK_BYTES, file_sha256
 from seqcfg.data.progress import Progress, silent
+from seqcfg.data.remote import RemoteFile
 from seqcfg.errors import UserError
 from seqcfg.runs.durable import sync_folder, write_file
 
@@ -25,23 +25,6 @@ TIMEOUT_SECONDS = 60
 MAX_BYTES = 64 << 30  # for files whose size is not known
 RECORD = "recorded.json"
 BROKEN = (OSError, http.client.HTTPException)
-
-
-@dataclasses.dataclass(frozen=True)
-class RemoteFile:
-    """One file on a server.
-
-    bytes   its size, or 0 where it is not known
-    digest  "sha256:..." or "md5:..." as published; "" = recorded at the first download and compared from then on
-    """
-
-    url: str
-    bytes: int = 0
-    digest: str = ""
-
-    @property
-    def name(self) -> str:
-        return urllib.parse.urlsplit(self.url).path.rpartition("/")[2]
 
 
 def download(remote: RemoteFile, file: Path, progress: Progress = silent, wait: Callable[[float], None] = time.sleep) -> None:
@@ -125,7 +108,7 @@ def _accept(remote: RemoteFile, partial: Path, file: Path) -> None:
     if (remote.bytes and size != remote.bytes) or (expected and found != expected):
         partial.unlink()
         raise UserError(
-            f"{remote.url}: has {size} bytes and {found}, but should have {remote.bytes or 'some'} bytes and {expected or 'no other digest'}",
+            f"{remote.url}: has {size} bytes and {found}, should be {remote.bytes or '?'} bytes and {expected or '?'}",
             hint="the file was changed or damaged on its way; what was received has been thrown away",
         )
     if not remote.digest and not recorded:

@@ -57,7 +57,7 @@ def read_lines(path: Path, name: str) -> Iterator[Line]:
 def open_bytes(path: Path) -> IO[bytes]:
     """Opens a file for reading bytes, unpacking by its suffix."""
     opener = OPENERS.get(path.suffix)
-    return io.BufferedReader(opener(path, "rb"), 1 << 18) if opener else open(path, "rb", buffering=1 << 18)  # type: ignore[operator, arg-type]
+    return io.BufferedReader(opener(path, "rb"), 1 << 18) if opener else open(path, "rb", buffering=1 << 18)  # type: ignore[operator]
 
 
 def _plain_suffix(path: Path) -> str:

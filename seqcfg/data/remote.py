@@ -1,0 +1,22 @@
+"""A file on a server, as its publisher describes it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class RemoteFile:
+    """One file on a server.
+
+    bytes   its size, or 0 where it is not known
+    digest  "sha256:..." or "md5:..." as published; "" = recorded at the first download and compared from then on
+    """
+
+    url: str
+    bytes: int = 0
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.url.partition("?")[0].rpartition("/")[2]
