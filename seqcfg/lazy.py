@@ -51,7 +51,7 @@ def _load_tensorflow() -> ModuleType:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with quiet_standard_error():
         module = importlib.import_module("tensorflow")
-        module.constant(1.0)  # the device probe logs here, too
+        module.config.list_physical_devices()  # the device probe logs here, too
     return module
 
 

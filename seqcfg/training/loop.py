@@ -70,7 +70,7 @@ class TrainingLoop:
         is_last = done == training.steps
         if done % training.log_every_steps == 0 or is_last or done == 1:
             measured = meter.measured()
-            self._records.append({"step": done, "kind": "train", **measured, "skipped": int(self._state.skipped.numpy())})
+            self._records.append(done, "train", **measured, skipped=int(self._state.skipped.numpy()))
             self._scalars.write(done, {f"train/{name}": value for name, value in measured.items()})
             meter.restart(done)
         if done % training.validation.every_steps == 0 or is_last:
@@ -89,7 +89,7 @@ class TrainingLoop:
         if self._inputs.judge is not None:
             metrics |= self._inputs.judge(weights)
         self._validated[done] = metrics
-        self._records.append({"step": done, "kind": "validation", **metrics})
+        self._records.append(done, "validation", **metrics)
         self._scalars.write(done, {f"validation/{name}": value for name, value in metrics.items()})
         progress.say(f"step {done}  validation  " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
@@ -97,7 +97,7 @@ class TrainingLoop:
         warning = self._keeper.save(done, self._state.variables(), self._validated.get(done, {}))
         if warning:
             progress.say(warning)
-            self._records.append({"step": done, "kind": "event", "event": "checkpoint failed", "message": warning})
+            self._records.append(done, "event", event="checkpoint failed", message=warning)
 
 
 class Meter:

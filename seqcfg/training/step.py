@@ -122,7 +122,7 @@ def _clipped(learner: Learner, gradients: list[Any], norm: Any) -> list[Any]:
 def _batch_sizes(batch: dict[str, Any]) -> dict[str, Any]:
     """Positions computed, positions that are real, and examples, over the ragged features of a batch."""
     lengths = {name: value for name, value in batch.items() if name.endswith("_length")}
-    positions = tf.add_n([tf.size(batch[name.removesuffix("_length")], tf.float32) for name in lengths] or [tf.constant(0.0)])
+    positions = tf.add_n([tf.cast(tf.size(batch[name.removesuffix("_length")]), tf.float32) for name in lengths] or [tf.constant(0.0)])
     tokens = tf.add_n([tf.cast(tf.reduce_sum(value), tf.float32) for value in lengths.values()] or [tf.constant(0.0)])
     first = next(iter(lengths.values()), tf.zeros([0], tf.int32))
     return {"positions": positions, "tokens": tokens, "examples": tf.reduce_sum(tf.cast(first > 0, tf.float32))}
