@@ -130,6 +130,8 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         The scale of the scores is put into the query's kernel, which is smaller than the queries.
         """
         projected = [name for name in names if name != "value" or self.project_values]
+        if not projected:
+            return [split_heads(values, self._kv_heads)]
         kernels, biases = zip(*[self._map_weights(w, name) for name in projected], strict=True)
         if len(projected) == 1:
             y = [affine(values, kernels[0], biases[0])]

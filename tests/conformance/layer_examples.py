@@ -1,0 +1,81 @@
+"""At least one small instance of every layer type: name -> (layer, input width). A name is the type, or type:variant."""
+
+from seqcfg.layers.activation import ActivationLayer
+from seqcfg.layers.attention.multi_head import MultiHeadAttention
+from seqcfg.layers.composition.parallel import Branch, Parallel
+from seqcfg.layers.composition.residual import Residual
+from seqcfg.layers.composition.sequential import Repeat, Sequential
+from seqcfg.layers.composition.shared import Shared
+from seqcfg.layers.convolution.conv1d import Conv1D
+from seqcfg.layers.dense import Dense
+from seqcfg.layers.dropout import Dropout
+from seqcfg.layers.embedding import Embedding
+from seqcfg.layers.feed_forward import FeedForward
+from seqcfg.layers.normalization.batch_norm import BatchNorm
+from seqcfg.layers.normalization.layer_norm import LayerNorm
+from seqcfg.layers.normalization.rms_norm import RMSNorm
+from seqcfg.layers.position.learned import LearnedPosition
+from seqcfg.layers.position.rotary import Rotary
+from seqcfg.layers.position.sinusoidal import SinusoidalPosition
+from seqcfg.layers.recurrent.bidirectional import Bidirectional
+from seqcfg.layers.recurrent.lstm import LSTM
+
+DIM = 8
+VOCABULARY = 11
+
+CAUSAL = MultiHeadAttention(num_heads=2, causal=True, dropout=0.1)
+BLOCK = Sequential(
+    layers=[
+        Residual(layer=CAUSAL, norm=LayerNorm(), dropout=0.1),
+        Residual(layer=MultiHeadAttention(num_heads=2, attend_to="memory"), norm=LayerNorm()),
+        Residual(layer=FeedForward(hidden=12), norm=LayerNorm()),
+    ]
+)
+
+LAYERS = {
+    "activation": ActivationLayer(function="gelu"),
+    "batch_norm": BatchNorm(),
+    "bidirectional": Bidirectional(layer=LSTM(units=3)),
+    "branch": Branch(layers=[Dense(units=3), LSTM(units=2)]),
+    "conv1d": Conv1D(units=6, kernel_size=4, activation="relu"),
+    "conv1d:stride": Conv1D(units=6, kernel_size=3, stride=2),
+    "conv1d:causal": Conv1D(units=6, kernel_size=3, dilation=2, causal=True),
+    "conv1d:pointwise": Conv1D(units=6, kernel_size=1, causal=True, use_bias=False),
+    "dense": Dense(units=5, activation="tanh"),
+    "dense:no_bias": Dense(units=5, use_bias=False),
+    "dropout": Dropout(rate=0.3),
+    "embedding": Embedding(dim=6, scale="sqrt_dim"),
+    "feed_forward": FeedForward(hidden=12, dropout=0.1),
+    "feed_forward:glu": FeedForward(hidden=12, gating="glu", activation="silu", use_bias=False),
+    "layer_norm": LayerNorm(),
+    "layer_norm:one_plus": LayerNorm(gain="one_plus", use_bias=False),
+    "learned_position": LearnedPosition(max_length=12),
+    "lstm": LSTM(units=5),
+    "lstm:projection": LSTM(units=5, projection=3, coupled=True, cell_cap=1.0, zoneout=0.2, use_bias=False),
+    "multi_head_attention": MultiHeadAttention(num_heads=2),
+    "multi_head_attention:causal": CAUSAL,
+    "multi_head_attention:memory": MultiHeadAttention(num_heads=4, attend_to="memory", use_bias=False),
+    "multi_head_attention:grouped": MultiHeadAttention(num_heads=4, num_kv_heads=2, causal=True, per_dim_scale=True, logit_cap=5.0),
+    "multi_head_attention:grouped_memory": MultiHeadAttention(num_heads=4, num_kv_heads=2, head_dim=3, attend_to="memory"),
+    "multi_head_attention:rotary": MultiHeadAttention(num_heads=2, causal=True, rotary=Rotary(), use_bias=False),
+    "multi_head_attention:rotary_interleaved": MultiHeadAttention(num_heads=1, causal=True, rotary=Rotary(layout="interleaved")),
+    "multi_head_attention:raw_values": MultiHeadAttention(num_heads=2, causal=True, project_values=False),
+    "parallel": Parallel(layers=[Dense(units=4), LSTM(units=4)], combine="mean"),
+    "parallel:concat": Parallel(layers=[CAUSAL, Dense(units=3)], combine="concat"),
+    "repeat": Repeat(times=2, layer=BLOCK),
+    "residual": Residual(layer=CAUSAL, norm=LayerNorm(), norm_position="after", dropout=0.2),
+    "residual:normalized": Residual(layer=CAUSAL, norm=LayerNorm(), input="normalized", scale=0.5),
+    "residual:bare": Residual(layer=LSTM(units=DIM)),
+    "rms_norm": RMSNorm(),
+    "sequential": Sequential(layers=[SinusoidalPosition(), Dropout(rate=0.1), BLOCK, LayerNorm()]),
+    "shared": Sequential(layers=[Shared(name="twice", layer=CAUSAL), Shared(name="twice", layer=CAUSAL)]),
+    "sinusoidal_position": SinusoidalPosition(learned_scale=True),
+    "sinusoidal_position:interleaved": SinusoidalPosition(layout="interleaved", exponent="half"),
+}
+
+# They read the future, or positions that are not there yet: step-by-step use is refused.
+WHOLE_SEQUENCE_ONLY = {"bidirectional", "conv1d", "conv1d:stride", "multi_head_attention"}
+
+
+def width(name):
+    return VOCABULARY if name == "embedding" else DIM
