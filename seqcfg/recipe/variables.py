@@ -22,7 +22,7 @@ def substitute(tree: Node) -> Node:
     run = _Substitution(table.value if table is not None else {})
     value = {}
     for key, node in tree.value.items():
-        value[key] = node if key in ("base", "about") else run.replace(node, (key,))
+        value[key] = node if key == "base" else run.replace(node, (key,))
     if run.problems:
         raise RecipeError(run.problems)
     return dataclasses.replace(tree, value=value)

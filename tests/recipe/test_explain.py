@@ -1,0 +1,58 @@
+"""Explaining: what a path means and the chain of values it was given."""
+
+from pathlib import Path
+
+import pytest
+
+from seqcfg.errors import UserError
+from seqcfg.recipe.explain import as_text, explain
+from seqcfg.recipe.validate import resolve, with_sections
+
+TINY = str(Path(__file__).parents[1] / "negative" / "bases" / "tiny.yaml")
+
+
+def tell(path, *overrides):
+    return as_text(explain(with_sections(resolve(TINY, overrides)), path))
+
+
+def test_the_chain_runs_from_the_class_default_to_the_override():
+    lines = tell("task.loss.label_smoothing", "task.loss.label_smoothing=0.2").splitlines()
+    chain = [line.split() for line in lines[-3:]]
+    assert chain[0] == ["0.0", "class", "default"]
+    assert chain[1][:2] == ["0.1", "recipe"]
+    assert chain[1][2].endswith("tiny.yaml:14:48")
+    assert chain[2][:3] == ["->", "0.2", "override"]
+
+
+def test_a_variable_shows_where_it_is_defined():
+    chain = tell("task.model.source_embedding.dim").splitlines()[-2:]
+    assert "variable" in chain[0]
+    assert "tiny.yaml:3:15" in chain[0]
+    assert "tiny.yaml:17:46" in chain[1]
+
+
+def test_a_field_that_is_left_out_shows_type_range_and_default():
+    text = tell("training.optimizer.beta1")
+    assert "type: float >= 0" in text
+    assert "default: 0.9" in text
+    assert "class default" in text
+
+
+def test_a_component_lists_its_fields():
+    text = tell("task.model.encoder.layers[1].layer.layer")
+    assert "layer multi_head_attention" in text
+    assert "num_heads (int >= 1" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("training.stepz", "did you mean 'steps'?"),
+        ("task.model.encoder.layers.7.rate", "it is a list of 2, counted from 0"),
+        ("trainin.steps", "did you mean 'training'?"),
+    ],
+)
+def test_a_path_that_leads_nowhere_names_the_nearest(path, hint):
+    with pytest.raises(UserError) as caught:
+        tell(path)
+    assert caught.value.problems[0].hint == hint
