@@ -53,7 +53,7 @@ class Declaration:
         self.output: Width = None
         if root is None:
             self.shared: dict[str, Declaration] = {}
-            self.memory: Width = None  # width of what cross-attention reads: a model sets d.root.memory before it declares a decoder
+            self._memory_width: Width = None
 
     def weight(
         self,
@@ -107,13 +107,22 @@ class Declaration:
                 f"{key!r} is shared with {first.path}, which is set up differently", "give both the same fields, or another name"
             )
         trial = Declaration(component, first.path)
-        trial.memory = self.root.memory
+        trial.memory_width = self.memory_width
         width = trial._declare(widths)
         if [w.shape for w in trial.all_weights()] != [w.shape for w in first.all_weights()]:
             raise self.misfit(f"{key!r} is shared with {first.path}, whose input is of another width")
         self._claim(name)
         self.children[name] = first
         return width
+
+    @property
+    def memory_width(self) -> Width:
+        """Width of what cross-attention below reads; a model sets it before it declares a decoder. None = as wide as the input."""
+        return self.root._memory_width
+
+    @memory_width.setter
+    def memory_width(self, width: Width) -> None:
+        self.root._memory_width = width
 
     def misfit(self, message: str, hint: str = "", field: str = "") -> Misfit:
         """An error at this component; raise it."""

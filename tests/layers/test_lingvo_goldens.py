@@ -123,7 +123,7 @@ def test_time_major_attention_with_output_projection():
     }
     layer = MultiHeadAttention(num_heads=2, attend_to="memory", per_dim_scale=True)
     declaration = Declaration(layer)
-    declaration.memory = 6
+    declaration.memory_width = 6
     layer.declare(declaration, 4)
     w = view(declaration, {path: tf.constant(value) for path, value in named.items()})
     # Lingvo takes separate vectors for keys and values: run the parts. Query row j reads source row j mod 3.

@@ -58,7 +58,7 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         head_dim = self._head_dim(dim)
         if self.rotary is not None and head_dim % 2:
             raise d.misfit(f"a rotation needs heads of even width, not {head_dim}", "give an even head_dim", "head_dim")
-        source = (d.root.memory or dim) if self.attend_to == "memory" else dim
+        source = (d.memory_width or dim) if self.attend_to == "memory" else dim
         keys = self._kv_heads * head_dim
         d.child("query", self._map(self.num_heads * head_dim), dim)
         d.child("key", self._map(keys), source)
