@@ -12,13 +12,10 @@ from seqcfg.training.settings import Checkpointing
 
 
 class Keeper:
-    """Saves the state of a run and prunes what is no longer wanted: the newest few and the best few stay.
+    """Saves the state of a run and prunes what is no longer wanted: the newest few stay, and the best few by `metric`."""
 
-    is_better(one, other) compares two values of `metric`.
-    """
-
-    def __init__(self, folder: Path, settings: Checkpointing, metric: str, is_better: Callable[[float, float], bool]):
-        self._folder, self._settings, self._metric, self._is_better = folder, settings, metric, is_better
+    def __init__(self, folder: Path, settings: Checkpointing, metric: str, is_higher_better: bool):
+        self._folder, self._settings, self._metric, self._is_higher_better = folder, settings, metric, is_higher_better
         self.newest: int | None = None
 
     def restore(self, variables: dict[str, Any], warn: Callable[[str], None]) -> int:
@@ -26,6 +23,7 @@ class Keeper:
 
         Raises UserError when checkpoints exist but none is whole, or when it does not fit the variables.
         """
+        commit.clean(self._folder)
         info = read.latest_valid(self._folder, warn)
         if info is None:
             return 0
@@ -34,33 +32,15 @@ class Keeper:
         return info.step
 
     def save(self, step: int, variables: dict[str, Any], metrics: dict[str, float]) -> str:
-        """Writes a checkpoint; returns a warning when that failed (a full disk) and older ones were kept, else ""."""
+        """Writes a checkpoint; returns a warning when that failed (a full disk) and older ones were kept, else an empty string."""
         try:
-            commit.save(self._folder, step, variables, {"step": step, "metrics": metrics})
+            commit.save(self._folder, step, variables, {"metrics": metrics})
         except CheckpointWriteError as error:
-            return f"step {step}: {error}; training goes on, the checkpoints before are kept"
+            return str(error)
         self.newest = step
-        self._prune()
+        settings = self._settings
+        kept = commit.choose(
+            self._folder, last=settings.keep_last, best=settings.keep_best, metric=self._metric, is_higher_better=self._is_higher_better
+        )
+        commit.prune(self._folder, kept)
         return ""
-
-    def _prune(self) -> None:
-        infos = sorted(read.find(self._folder), key=lambda info: info.step)
-        keep = {info.step for info in infos[-self._settings.keep_last :]}
-        keep |= {info.step for info in self.ranked(infos)[: self._settings.keep_best]}
-        commit.prune(self._folder, keep)
-
-    def ranked(self, infos: list[Any]) -> list[Any]:
-        """The validated ones, best first; of two equal ones the older is better."""
-        return rank(infos, self._metric, self._is_better)
-
-
-def rank(infos: list[Any], metric: str, is_better: Callable[[float, float], bool]) -> list[Any]:
-    """Checkpoints that carry `metric`, best first; of two equal ones the older comes first."""
-    ranked: list[Any] = []
-    for info in sorted(infos, key=lambda info: info.step):
-        value = info.metadata.get("metrics", {}).get(metric)
-        if value is None:
-            continue
-        place = next((i for i, other in enumerate(ranked) if is_better(value, other.metadata["metrics"][metric])), len(ranked))
-        ranked.insert(place, info)
-    return ranked
