@@ -10,8 +10,8 @@ from typing import Any
 from seqcfg.component.component import Component
 from seqcfg.component.fields import Field, Slot, fields_of
 
-SENTENCE_END = re.compile(r"(?<=[^.\s])(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<=\.) +(?=[A-Z])")
-NAMES = {"integer": "int", "number": "float", "string": "text", "boolean": "bool", "null": "empty"}
+SENTENCE_END = re.compile(r"(?<=\.)(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.) (?=[A-Z])")
+NAMES = {"integer": "int", "number": "float", "string": "text", "boolean": "bool"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,14 +52,14 @@ def type_words(slot: Slot) -> str:
     """A slot's type and range, short enough for a table."""
     if slot.anything:
         return "any"
-    forms = [_scalar_words(schema) for schema in slot.scalars]
+    forms = [_scalar_words(schema) for schema in slot.scalars if schema.get("type") != "null"]
     if slot.component:
         forms.append(slot.component.__name__ if slot.component.kind == "record" else slot.fixed or slot.component.kind)
     if slot.items:
         forms.append(f"list of {type_words(slot.items)}")
     if slot.values:
         forms.append(f"mapping to {type_words(slot.values)}")
-    return " or ".join(forms)
+    return " or ".join([*forms, *(["empty"] if slot.is_nullable else [])])
 
 
 def _scalar_words(schema: dict[str, Any]) -> str:
@@ -70,7 +70,7 @@ def _scalar_words(schema: dict[str, Any]) -> str:
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     bounds = [f">= {low}" if low is not None else f"> {above}" if above is not None else ""]
     bounds.append(f"<= {high}" if high is not None else f"< {below}" if below is not None else "")
-    return " ".join([words, *(bound for bound in bounds if bound)])
+    return f"{words} {', '.join(bound for bound in bounds if bound)}".rstrip()
 
 
 def value_words(value: Any) -> str:

@@ -57,7 +57,7 @@ class _Walk:
                 node,
                 path,
                 f"{show(node.plain())} should be {wanted}",
-                f"write {{type: {node.value}}}" if node.value in slot.members else "",
+                f"write {{type: {node.value}}}" if isinstance(node.value, str) and node.value in slot.members else "",
             )
             return
         self.value(node, slot, path)
@@ -78,12 +78,12 @@ class _Walk:
         members = slot.members
         if named is None:
             self.add(node, path, f"a {kind} needs a type", _listed(kind, members), at_key=True)
-        elif named.value not in members:
+        elif not isinstance(named.value, str) or named.value not in members:
             self.add(
                 named,
                 (*path, "type"),
                 f"there is no {kind} called {show(named.plain())}",
-                closest(named.value, members) or _listed(kind, members),
+                closest(show(named.plain()).strip("'"), members) or _listed(kind, members),
             )
         else:
             return members[named.value]

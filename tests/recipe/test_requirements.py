@@ -11,7 +11,9 @@ CLICK = version("click")
 MAJOR = int(CLICK.split(".")[0])
 
 
-@pytest.mark.parametrize(("comparison", "wanted"), [(None, None), (">=", "1.0"), ("==", CLICK), ("<", f"{MAJOR + 1}"), ("~=", f"{MAJOR}.0")])
+@pytest.mark.parametrize(
+    ("comparison", "wanted"), [(None, None), (">=", "1.0"), ("==", CLICK), ("<", f"{MAJOR + 1}"), ("~=", f"{MAJOR}.0")]
+)
 def test_versions_that_fit(comparison, wanted):
     assert unmet("click", comparison, wanted) == ""
 

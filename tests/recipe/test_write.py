@@ -11,9 +11,15 @@ from seqcfg.recipe.write import to_yaml
 texts = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_characters="\x7f"), max_size=20).filter(
     lambda text: not any(0x80 <= ord(character) <= 0x9F for character in text)
 )
-words = st.sampled_from(["no", "1e5", "1e-06", "010", "~", "", "2024-01-01", "${vars.x}", "$${x}", "- a", "a: b", "#x", "a\nb", "x\n", "1:30"])
-scalars = st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | texts | words
-values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8)
+words = st.sampled_from(
+    ["no", "1e5", "1e-06", "010", "~", "", "2024-01-01", "${vars.x}", "$${x}", "- a", "a: b", "#x", "a\nb", "x\n", "1:30"]
+)
+scalars = (
+    st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | texts | words
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8
+)
 
 
 @settings(max_examples=300, deadline=None)

@@ -1,0 +1,155 @@
+"""The commands about recipes, through click's runner and through the real entry point."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from seqcfg import cli
+from seqcfg.errors import UserError
+from seqcfg.recipe import shipped
+
+ROOT = Path(__file__).parents[2]
+TINY = str(ROOT / "tests" / "negative" / "bases" / "tiny.yaml")
+BROKEN = str(ROOT / "tests" / "negative" / "out_of_range.yaml")
+
+
+def run(*arguments):
+    return CliRunner().invoke(cli.cli, list(arguments))
+
+
+def output(*arguments):
+    result = run(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_every_verb_has_a_line_and_every_file_is_a_verb():
+    files = {file.stem.replace("_", "-") for file in (ROOT / "seqcfg" / "commands").glob("[a-z]*.py")}
+    assert files <= set(cli.VERBS)
+    assert set(cli.available_verbs()) == files
+
+
+@pytest.mark.parametrize("verb", cli.available_verbs())
+def test_every_command_explains_itself(verb):
+    assert "Usage:" in output(verb, "--help")
+
+
+def test_help_imports_no_command_and_no_heavy_library():
+    code = "import sys; from seqcfg.cli import main; main(['--help']); print(sorted(n for n in sys.modules if n.startswith('seqcfg')))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "['seqcfg', 'seqcfg.cli', 'seqcfg.commands', 'seqcfg.errors']"
+
+
+def test_an_unknown_command_gets_the_nearest_name(capsys):
+    assert cli.main(["valdate"]) == 2
+    assert "did you mean 'validate'" in capsys.readouterr().err
+
+
+def test_a_users_problem_has_no_trace_and_exit_code_1(capsys):
+    assert cli.main(["show", BROKEN]) == 1
+    shown = capsys.readouterr().err
+    assert "out_of_range.yaml:6:10: training.steps" in shown
+    assert "Traceback" not in shown
+
+
+def test_a_bug_has_a_trace_and_exit_code_3(monkeypatch, capsys):
+    monkeypatch.setattr(shipped, "names", lambda: 1 / 0)
+    assert cli.main(["new", "--list"]) == 3
+    shown = capsys.readouterr().err
+    assert "ZeroDivisionError" in shown
+    assert "report" in shown
+
+
+@pytest.mark.parametrize(("raised", "code"), [(KeyboardInterrupt, 130), (UserError("x"), 1), (OSError(28, "No space left on device"), 1)])
+def test_exit_codes_follow_from_what_was_raised(monkeypatch, capsys, raised, code):
+    def fail():
+        raise raised
+
+    monkeypatch.setattr(shipped, "names", fail)
+    assert cli.main(["new", "--list"]) == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_validate_reports_every_file_and_counts(tmp_path):
+    assert output("validate", TINY).strip() == "1 recipe: all valid"
+    result = run("validate", TINY, BROKEN)
+    assert result.exit_code == 1
+    assert "2 recipes: 1 with problems" in result.output
+
+
+def test_validate_reads_whole_folders():
+    result = run("validate", str(ROOT / "tests" / "negative"))
+    assert result.exit_code == 1
+    assert "unknown_type.yaml" in result.output
+
+
+def test_validate_speaks_json_and_github():
+    problems = json.loads(run("validate", BROKEN, "--format", "json").output)
+    assert [problem["line"] for problem in problems] == [4, 6]
+    assert run("validate", BROKEN, "--format", "github").output.startswith("::error file=")
+    assert json.loads(output("validate", TINY, "--format", "json")) == []
+
+
+def test_show_prints_what_validates_again(tmp_path):
+    file = tmp_path / "shown.yaml"
+    file.write_text(output("show", TINY, "--set", "training.steps=12"))
+    assert json.loads(output("show", str(file), "--format", "json"))["training"]["steps"] == 12
+
+
+def test_show_tells_origins_and_fingerprints():
+    assert "tiny.yaml:38:10 (recipe)" in output("show", TINY, "--origins")
+    assert set(json.loads(output("show", TINY, "--fingerprint", "--format", "json"))) == {"data", "model", "training", "decoding"}
+
+
+def test_explain_prints_the_chain():
+    assert "class default" in output("explain", TINY, "training.steps")
+
+
+def test_components_lists_kinds_types_fields_and_places():
+    assert "layer" in output("components")
+    assert "multi_head_attention" in output("components", "layer")
+    assert "num_heads" in output("components", "layer", "multi_head_attention")
+    assert "dense.py:" in output("components", "layer", "dense", "--origin")
+    assert isinstance(run("components", "layr").exception, UserError)
+    assert isinstance(run("components", "layer", "dens").exception, UserError)
+
+
+def test_plan_prints_goldens_and_json():
+    lines = output("plan", TINY, "--format", "golden").splitlines()
+    plan = json.loads(output("plan", TINY, "--format", "json"))
+    assert lines[-1] == f"total {plan['total']} trainable {plan['trainable']}"
+    assert sum(weight["size"] for weight in plan["weights"]) == plan["total"]
+    assert sum(part["weights"] for part in plan["parts"]) == plan["total"]
+    assert plan["memory"]["weights"] == 4 * plan["total"]
+
+
+def test_plan_prints_a_table_and_widths():
+    assert "memory in training" in output("plan", TINY)
+    assert "output width" in output("plan", TINY, "--widths")
+
+
+def test_new_copies_a_shipped_recipe_with_its_comments_under_a_new_name(tmp_path):
+    for name in shipped.names():
+        file = tmp_path / f"my-{name.replace('/', '-')}.yaml"
+        output("new", str(file), "--from", name)
+        text = file.read_text()
+        assert f"name: {file.stem}\n" in text
+        comments = [line for line in shipped.find(name).read_text().splitlines() if line.startswith("#") and "$schema" not in line]
+        assert all(comment in text for comment in comments)
+        assert output("validate", str(file)).strip() == "1 recipe: all valid"
+
+
+def test_new_never_overwrites_and_knows_what_there_is(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("kept")
+    name = shipped.names()[0]
+    assert isinstance(run("new", str(file), "--from", name).exception, UserError)
+    assert file.read_text() == "kept"
+    assert isinstance(run("new", str(tmp_path / "other.yaml"), "--from", name[:-1]).exception, UserError)
+    assert isinstance(run("new", str(tmp_path / "a b.yaml"), "--from", name).exception, UserError)
+    assert name in output("new", "--list")
+    assert run("new", str(file)).exit_code == 2
