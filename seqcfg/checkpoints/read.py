@@ -52,7 +52,7 @@ def folder_name(step: int) -> str:
 def find(folder: str | Path) -> list[CheckpointInfo]:
     """All committed checkpoints, oldest first; none of their bytes is read. A missing folder holds none."""
     folder = Path(folder)
-    found = {}
+    found: dict[int, Path] = {}
     for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
         if (match := _FOLDER.fullmatch(entry.name)) and entry.is_dir():
             found.setdefault(int(match[1]), entry)  # a replaced one comes second and counts only when alone

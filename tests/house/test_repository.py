@@ -43,6 +43,22 @@ def test_the_readme_names_only_commands_that_exist():
     assert named and not named - set(VERBS)
 
 
+def test_the_readme_s_recipe_is_valid_and_its_slip_is_answered_as_shown(tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    from seqcfg.cli import cli
+
+    text = (ROOT / "README.md").read_text()
+    recipe = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1]
+    answer = re.search(r"```\n(mine\.yaml.*?)```", text, re.DOTALL)[1]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(recipe)
+    valid = CliRunner().invoke(cli, ["validate", "mine.yaml"], standalone_mode=False)
+    assert "all valid" in valid.output, valid.output
+    (tmp_path / "mine.yaml").write_text(recipe.replace("steps: 800", "step: 800"))
+    assert CliRunner().invoke(cli, ["validate", "mine.yaml"], standalone_mode=False).output.startswith(answer)
+
+
 def test_help_lists_every_target():
     text = (ROOT / "Makefile").read_text()
     phony = set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split())
