@@ -59,7 +59,7 @@ def test_an_absurdly_long_line_is_one_bad_line(root):
 
 @pytest.mark.parametrize(("suffix", "pack"), [(".gz", gzip.compress), (".xz", lzma.compress), (".bz2", bz2.compress)])
 def test_packed_files_read_like_plain_ones(root, suffix, pack):
-    assert lines_of(root, pack("eins\nzwei\n".encode()), f"x{suffix}") == lines_of(root, "eins\nzwei\n")
+    assert lines_of(root, pack(b"eins\nzwei\n"), f"x{suffix}") == lines_of(root, "eins\nzwei\n")
 
 
 @pytest.mark.parametrize("content", [gzip.compress(b"line\n" * 1000)[:-20], b"not packed at all"])
@@ -69,7 +69,9 @@ def test_a_damaged_packed_file_is_an_error_that_names_the_place(root, content):
 
 
 def test_segments_of_an_sgml_test_set_are_lines(root):
-    sgml = '<refset>\n<doc docid="a">\n<seg id="1">Fish &amp; chips &quot;now&quot;</seg>\n<hl><seg id="2"> two\nlines </seg></hl>\n</doc>\n'
+    sgml = (
+        '<refset>\n<doc docid="a">\n<seg id="1">Fish &amp; chips &quot;now&quot;</seg>\n<hl><seg id="2"> two\nlines </seg></hl>\n</doc>\n'
+    )
     lines = lines_of(root, sgml, "test.sgm")
     assert [(line.text, line.number) for line in lines] == [('Fish & chips "now"', 3), ("two lines", 4)]
 
@@ -81,7 +83,10 @@ def pairs(root, **fields):
 def test_parallel_lines_become_pairs(root):
     write(root, "a", "one\ntwo\n")
     write(root, "b", "un\ndeux\n")
-    assert [(e.fields, e.place) for e in pairs(root)] == [({"source": "one", "target": "un"}, "a:1"), ({"source": "two", "target": "deux"}, "a:2")]
+    assert [(e.fields, e.place) for e in pairs(root)] == [
+        ({"source": "one", "target": "un"}, "a:1"),
+        ({"source": "two", "target": "deux"}, "a:2"),
+    ]
 
 
 @pytest.mark.parametrize(("a", "b", "counts"), [("1\n2\n3\n", "1\n", (3, 1)), ("1\n", "1\n2\n3\n4\n", (1, 4)), ("", "1\n", (0, 1))])
@@ -145,7 +150,20 @@ def test_a_missing_file_names_the_path_the_root_and_the_remedy(root):
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc/passwd", "../secret", "a/../../secret", "..", "~/x", "C:/x", "C:\\x", "\\\\host\\x", "file:///etc/passwd", "gs://b/x", "a\0b", ""],
+    [
+        "/etc/passwd",
+        "../secret",
+        "a/../../secret",
+        "..",
+        "~/x",
+        "C:/x",
+        "C:\\x",
+        "\\\\host\\x",
+        "file:///etc/passwd",
+        "gs://b/x",
+        "a\0b",
+        "",
+    ],
 )
 def test_no_spelling_leads_out_of_the_data_root(root, path):
     (root.folder.parent / "secret").write_text("x")
