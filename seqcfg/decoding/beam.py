@@ -51,7 +51,9 @@ class Beam(Search, type="beam"):
 
     width: PositiveInt = param(default=5, doc="Hypotheses kept alive per sentence.")
     length_penalty: NonNegativeFloat = param(default=1.0, doc="Exponent of the length penalty; 0 compares plain log-probabilities.")
-    formula: Formula = param(default="average", doc="Penalty of a length: average length^a, gnmt ((5+length)/6)^a, lingvo ((5+length)/5)^a.")
+    formula: Formula = param(
+        default="average", doc="Penalty of a length: average length^a, gnmt ((5+length)/6)^a, lingvo ((5+length)/5)^a."
+    )
     n_best: PositiveInt = param(default=1, doc="Outputs returned per sentence, best first; at most the width.")
     min_length: NonNegativeInt = param(default=0, doc="The shortest output, in tokens without the end id.")
     stop: Literal["certain", "full"] = param(

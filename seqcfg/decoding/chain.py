@@ -9,7 +9,6 @@ from seqcfg.decoding.rows import like, write_column
 from seqcfg.decoding.stepper import END, START
 from seqcfg.lazy import tf
 
-
 Choose: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
 
 

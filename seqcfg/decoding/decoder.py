@@ -1,0 +1,152 @@
+"""Decoder: lines of text in, their outputs in the same order out, whatever happens to batches in between."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from seqcfg.errors import UserError
+from seqcfg.layers.create import view
+from seqcfg.lazy import np, tf
+
+LINES_AT_ONCE = 8192  # lines that are encoded and sorted together, which bounds memory
+FINE_TIMES = 48  # source lengths are rounded up to multiples of 8 until here, of 32 after: few shapes, few compilations
+
+
+class Decoded(NamedTuple):
+    """Outputs of one line, best first; an empty line has one empty output."""
+
+    texts: list[str]
+    scores: list[float]
+    log_probabilities: list[float]
+
+    @property
+    def text(self) -> str:
+        return self.texts[0]
+
+
+EMPTY = Decoded([""], [0.0], [0.0])
+
+
+class Decoder:
+    """Runs a task's search over texts with given weights.
+
+    weights {path: array or variable}; codecs {tokenizer name: Codec}; settings is the recipe's decoding section.
+    `num_cut` counts lines that were longer than `max_source_length`.
+    """
+
+    def __init__(
+        self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32"
+    ):
+        self._task, self._declaration, self._codecs, self._settings, self._precision = task, declaration, codecs, settings, precision
+        self._weights = {path: _as_variable(path, value) for path, value in weights.items()}
+        self._traced: Any = None
+        self.num_cut = 0
+
+    def decode(self, texts: list[str], progress: Callable[[int], None] | None = None) -> list[Decoded]:
+        """One result per text, in order. `progress` is told how many texts are done. Raises UserError if the model gives NaN."""
+        return list(self.stream(texts, progress))
+
+    def stream(self, texts: list[str], progress: Callable[[int], None] | None = None) -> Iterator[Decoded]:
+        """As `decode`, a few thousand lines at a time."""
+        for first in range(0, len(texts), LINES_AT_ONCE):
+            yield from self._decode_some(texts[first : first + LINES_AT_ONCE], first, progress)
+
+    def _decode_some(self, texts: list[str], first: int, progress: Callable[[int], None] | None) -> list[Decoded]:
+        numbers = [number for number, text in enumerate(texts) if text.strip()]
+        results: list[Decoded] = [EMPTY] * len(texts)
+        if numbers:
+            inputs, lengths = self._encode([texts[number] for number in numbers])
+            order = np.argsort(-lengths, kind="stable")
+            rows = _batch_rows(len(numbers), self._settings.batch_size)
+            for start in range(0, len(order), rows):
+                chosen = order[start : start + rows]
+                hypotheses = self._search(inputs, lengths, chosen, rows, first + np.asarray(numbers, np.int64))
+                for place, result in zip(chosen, self._results(hypotheses, len(chosen)), strict=True):
+                    results[numbers[place]] = result
+                if progress:
+                    progress(first + min(start + rows, len(order)))
+        if progress:
+            progress(first + len(texts))
+        return results
+
+    def _encode(self, texts: list[str]) -> tuple[dict[str, Any], Any]:
+        """The task's inputs, too long ones cut, and the length of each line in tokens."""
+        inputs = dict(self._task.encode_texts(self._codecs, texts))
+        most = self._settings.max_source_length
+        lengths = np.ones([len(texts)], np.int32)
+        for name in [name for name in inputs if f"{name}_length" in inputs]:
+            length = inputs[f"{name}_length"]
+            is_cut = length > most
+            if is_cut.any():
+                self.num_cut += int(is_cut.sum())
+                values = inputs[name][:, :most].copy()
+                values[is_cut, -1] = inputs[name][is_cut, length[is_cut] - 1]  # what ends the line stays: the end id
+                inputs[name], inputs[f"{name}_length"] = values, np.minimum(length, most)
+            lengths = np.maximum(lengths, inputs[f"{name}_length"])
+        return inputs, lengths
+
+    def _search(self, inputs: dict[str, Any], lengths: Any, chosen: Any, rows: int, lines: Any) -> Any:
+        """Hypotheses of the chosen examples, filled up to `rows` with copies of the first of them, as numpy arrays."""
+        chosen = np.concatenate([chosen, np.repeat(chosen[:1], rows - len(chosen))])
+        time = rounded(int(lengths[chosen].max()))
+        batch = {name: _fit(value[chosen], time) if f"{name}_length" in inputs else value[chosen] for name, value in inputs.items()}
+        limit, most = self._settings.length_limit, self._settings.max_length
+        limits = np.array([limit.longest(int(length), most) for length in lengths[chosen]], np.int32)
+        buffer = limit.longest(time, most)
+        if self._traced is None:
+            self._traced = self._trace(batch)
+        tensors = {name: tf.constant(value) for name, value in batch.items()}
+        result = self._traced(tensors, tf.constant(limits), tf.constant(lines[chosen] & 0x7FFFFFFF, tf.int32), tf.constant(buffer))
+        return type(result)(*(part.numpy() for part in result))
+
+    def _trace(self, batch: dict[str, Any]) -> Any:
+        def search(inputs: dict[str, Any], limits: Any, lines: Any, max_length: Any) -> Any:
+            w = view(self._declaration, self._weights, dtype=self._precision)
+            return self._settings.search(self._task.stepper(w), inputs, max_length, limits=limits, lines=lines)
+
+        specs = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in batch.items()}
+        vector = tf.TensorSpec([None], tf.int32)
+        signature = [specs, vector, vector, tf.TensorSpec([], tf.int32)]
+        return tf.function(search, input_signature=signature, autograph=False, jit_compile=self._settings.xla)
+
+    def _results(self, hypotheses: Any, count: int) -> Iterator[Decoded]:
+        if np.isnan(hypotheses.scores).any() or (hypotheses.scores[:, 0] == -math.inf).any():
+            raise UserError(
+                "the model gives no finite probabilities", hint="its weights may have overflowed in training; try an earlier checkpoint"
+            )
+        ids, sizes = [], []
+        for row in range(count):
+            found = [place for place, score in enumerate(hypotheses.scores[row]) if score > -math.inf]
+            ids += [hypotheses.tokens[row, place, : hypotheses.lengths[row, place]].tolist() for place in found]
+            sizes.append(len(found))
+        texts = self._task.decode_ids(self._codecs, ids)
+        start = 0
+        for row, size in enumerate(sizes):
+            scores, totals = hypotheses.scores[row, :size].tolist(), hypotheses.log_probabilities[row, :size].tolist()
+            yield Decoded(texts[start : start + size], scores, totals)
+            start += size
+
+
+def rounded(time: int) -> int:
+    """A length that many batches share, at least `time`."""
+    multiple = 8 if time <= FINE_TIMES else 32
+    return max(1, -(-time // multiple)) * multiple
+
+
+def _batch_rows(count: int, batch_size: int) -> int:
+    """Rows of every batch of one call: the batch size, or the next power of two when there are fewer lines."""
+    return min(batch_size, 1 << (count - 1).bit_length())
+
+
+def _fit(values: Any, time: int) -> Any:
+    """Values [rows, anything, ...] cut or padded with zeros to [rows, time, ...]."""
+    fitted = np.zeros([len(values), time, *values.shape[2:]], values.dtype)
+    size = min(time, values.shape[1])
+    fitted[:, :size] = values[:, :size]
+    return fitted
+
+
+def _as_variable(path: str, value: Any) -> Any:
+    return value if isinstance(value, tf.Variable) else tf.Variable(value, trainable=False, name=path.replace("/", "."))
