@@ -64,5 +64,5 @@ bench: $(STAMP) ## timings of this machine, as JSON
 	$(BIN)/python bin/bench matmul
 
 clean: ## remove what the tools left, but neither .venv nor runs
-	rm -rf build dist site *.egg-info .pytest_cache .ruff_cache .mypy_cache .import_linter_cache
+	rm -rf build dist site *.egg-info .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache
 	find seqcfg tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -27,7 +27,9 @@ def new_manifest(name: str, fingerprints: Mapping[str, str], data_fingerprint: s
 
 def begin_attempt(manifest: Any, command: Iterable[str], first_step: int, threads: tuple[int, int] = (0, 0)) -> None:
     """Adds an attempt that starts now, from `first_step` finished updates. `threads` are (inside, between) operations."""
-    attempt = manifest.attempts.add(started=_now(), first_step=first_step, last_step=first_step, command=mask_command(command))
+    program, *arguments = command
+    shown = [Path(program).name, *mask_command(arguments)]  # where the program is installed is nobody's business
+    attempt = manifest.attempts.add(started=_now(), first_step=first_step, last_step=first_step, command=shown)
     attempt.versions.update(machine.versions())
     attempt.git_commit, attempt.git_modified = machine.git_state()
     name, flags = machine.processor()

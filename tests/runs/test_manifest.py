@@ -15,7 +15,7 @@ PARTS = {"data": "d1", "model": "m1", "training": "t1", "decoding": "e1"}
 
 def test_a_manifest_comes_back_as_written(tmp_path):
     manifest = new_manifest("café", PARTS, "abc", {"training": 7})
-    begin_attempt(manifest, ["seqcfg", "train", "r.yaml", "--token", "hush"], first_step=0, threads=(2, 1))
+    begin_attempt(manifest, ["/somewhere/bin/seqcfg", "train", "r.yaml", "--token", "hush"], first_step=0, threads=(2, 1))
     finish_attempt(manifest, 20, "stopped")
     begin_attempt(manifest, ["seqcfg", "train", "r.yaml"], first_step=20)
     write_manifest(tmp_path / "m", manifest)
@@ -25,6 +25,7 @@ def test_a_manifest_comes_back_as_written(tmp_path):
     assert (first.first_step, first.last_step, first.outcome, second.finished) == (0, 20, "stopped", "")
     assert first.versions["python"].startswith("3.") and first.versions["seqcfg"] and first.machine.threads_inside == 2
     assert first.started <= first.finished <= second.started
+    assert list(first.command) == ["seqcfg", "train", "r.yaml", "--token", "***"]
     assert "hush" not in (tmp_path / "m").read_text()
 
 
