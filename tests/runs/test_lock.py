@@ -100,3 +100,42 @@ def test_the_machine_s_name_is_not_written(tmp_path):
 
     with RunLock(tmp_path):
         assert platform.node() not in (tmp_path / "lock").read_text()
+
+
+RACE = textwrap.dedent(
+    """
+    import os, sys
+    from seqcfg.errors import UserError
+    from seqcfg.runs.lock import RunLock
+
+    for round in range(25):
+        go_read, go_write = os.pipe()
+        told_read, told_write = os.pipe()
+        end_read, end_write = os.pipe()
+        children = []
+        for _ in range(8):
+            child = os.fork()
+            if not child:
+                os.close(end_write)
+                os.read(go_read, 1)
+                try:
+                    RunLock(sys.argv[1]).acquire()
+                    os.write(told_write, b"1")
+                except UserError:
+                    os.write(told_write, b"0")
+                os.read(end_read, 1)  # the winner holds it until all have tried
+                os._exit(0)
+            children.append(child)
+        os.write(go_write, b"g" * 8)
+        answers = b"".join(os.read(told_read, 1) for _ in range(8))
+        os.close(end_write)
+        for child in children:
+            os.waitpid(child, 0)
+        assert answers.count(b"1") == 1, (round, answers)
+    """
+)
+
+
+def test_of_eight_that_start_together_exactly_one_proceeds(tmp_path):
+    done = subprocess.run([sys.executable, "-c", RACE, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
