@@ -46,13 +46,17 @@ def trained(tokenizer, folder, texts=CORPUS):
     return tokenizer.load(folder)
 
 
-@pytest.fixture(
-    params=[
-        SentencePiece(vocab_size=38), SentencePiece(vocab_size=60, algorithm="bpe"),
-        SentencePiece(vocab_size=292, byte_fallback=True, normalization="nmt_nfkc_cf"), Bytes(), Characters(vocab_size=20), Vocabulary(vocab_size=15),
-    ],
-    ids=["unigram", "bpe", "fallback", "byte", "character", "vocabulary"],
-)  # fmt: skip
+TOKENIZERS = {
+    "unigram": SentencePiece(vocab_size=38),
+    "bpe": SentencePiece(vocab_size=60, algorithm="bpe"),
+    "fallback": SentencePiece(vocab_size=292, byte_fallback=True, normalization="nmt_nfkc_cf"),
+    "byte": Bytes(),
+    "character": Characters(vocab_size=20),
+    "vocabulary": Vocabulary(vocab_size=15),
+}
+
+
+@pytest.fixture(params=TOKENIZERS.values(), ids=TOKENIZERS.keys())
 def codec(request, tmp_path):
     return trained(request.param, tmp_path / "tokenizer")
 
