@@ -32,10 +32,10 @@ def test_seed_and_labels_change_the_order():
 
 
 def test_all_orders_of_four_things_are_about_equally_frequent():
-    """24 orders, 12,000 draws: chi-square with 23 degrees of freedom stays below its 99.99 % point."""
-    counts = Counter(tuple(Permutation(4, seed)(np.arange(4))) for seed in range(12_000))
+    """24 orders, 4,800 draws: chi-square with 23 degrees of freedom stays below its 99.99 % point."""
+    counts = Counter(tuple(Permutation(4, seed)(np.arange(4))) for seed in range(4800))
     assert len(counts) == 24
-    assert sum((count - 500) ** 2 / 500 for count in counts.values()) < 56
+    assert sum((count - 200) ** 2 / 200 for count in counts.values()) < 56
 
 
 def test_neighbours_do_not_stay_neighbours():
