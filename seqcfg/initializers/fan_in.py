@@ -12,7 +12,7 @@ from seqcfg.initializers import draw
 
 
 class FanInNormal(Initializer, type="fan_in_normal"):
-    """Normal draws with standard deviation scale / sqrt(fan in); scale sqrt(2) is that of He et al. 2015 (arXiv:1502.01852, section 2.2)."""
+    """Normal draws with standard deviation scale / sqrt(fan in); scale sqrt(2) is He et al. 2015 (arXiv:1502.01852, section 2.2)."""
 
     scale: PositiveFloat = param(default=1.0, doc="Standard deviation times sqrt(fan in).")
 
@@ -21,7 +21,7 @@ class FanInNormal(Initializer, type="fan_in_normal"):
 
 
 class FanInTruncatedNormal(Initializer, type="fan_in_truncated_normal"):
-    """Normal draws with standard deviation scale / sqrt(fan in), those beyond two of them drawn again."""
+    """Normal draws with standard deviation scale / sqrt(fan in) that lie within two of them."""
 
     scale: PositiveFloat = param(default=1.0, doc="Standard deviation before truncation times sqrt(fan in).")
 

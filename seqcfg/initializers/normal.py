@@ -20,7 +20,7 @@ class Normal(Initializer, type="normal"):
 
 
 class TruncatedNormal(Initializer, type="truncated_normal"):
-    """Normal draws with mean 0, those beyond two standard deviations drawn again."""
+    """Normal draws with mean 0 that lie within two standard deviations."""
 
     stddev: PositiveFloat = param(default=0.02, doc="Standard deviation before truncation; 0.88 of it is left after.")
 

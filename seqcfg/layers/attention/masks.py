@@ -35,4 +35,4 @@ def bias(mask: Any, dtype: str) -> Any:
     if mask is None:
         return None
     dtype = tf.as_dtype(dtype)
-    return (tf.cast(mask, dtype) - 1) * tf.cast(min(1e9, dtype.max / 2), dtype)
+    return (tf.cast(mask, dtype) - 1) * tf.cast(min(1e9, float(dtype.max) / 2), dtype)
