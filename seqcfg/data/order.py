@@ -8,6 +8,7 @@ from typing import Any
 from seqcfg.lazy import np
 
 ROUNDS = 8
+WORD = (1 << 64) - 1
 
 
 class Permutation:
@@ -29,7 +30,17 @@ class Permutation:
 
     def __call__(self, index: Any) -> Any:
         """The image of an int, as an int, or of an integer array [n], as an int64 array; raises IndexError outside 0 .. size - 1."""
-        positions = np.atleast_1d(np.asarray(index, dtype=np.int64))
+        return self._of_one(int(index)) if np.ndim(index) == 0 else self._of_many(np.asarray(index, dtype=np.int64))
+
+    def _of_one(self, index: int) -> int:
+        if not 0 <= index < self.size:
+            raise IndexError(f"position {index} is outside 0 .. {self.size - 1}")
+        index = self._network(index)
+        while index >= self.size:
+            index = self._network(index)
+        return index
+
+    def _of_many(self, positions: Any) -> Any:
         if positions.size and (positions.min() < 0 or positions.max() >= self.size):
             raise IndexError(f"position outside 0 .. {self.size - 1}")
         values = self._network(positions.astype(np.uint64))
@@ -37,20 +48,20 @@ class Permutation:
         while outside.size:
             values[outside] = self._network(values[outside])
             outside = outside[values[outside] >= self.size]
-        return int(values[0]) if np.ndim(index) == 0 else values.astype(np.int64)
+        return values.astype(np.int64)
 
     def _network(self, values: Any) -> Any:
-        bits, left_mask, right_mask = (np.uint64(n) for n in (self._right_bits, self._left_mask, self._right_mask))
-        left, right = values >> bits, values & right_mask
+        """One pass over an int, or over a uint64 array; the arithmetic is the same."""
+        left, right = values >> self._right_bits, values & self._right_mask
         for even, odd in zip(self._keys[::2], self._keys[1::2], strict=True):
-            left = left ^ (_mix(right, np.uint64(even)) & left_mask)
-            right = right ^ (_mix(left, np.uint64(odd)) & right_mask)
-        return (left << bits) | right
+            left = left ^ (_mix(right, even) & self._left_mask)
+            right = right ^ (_mix(left, odd) & self._right_mask)
+        return (left << self._right_bits) | right
 
 
-def _mix(values: Any, key: Any) -> Any:
+def _mix(values: Any, key: int) -> Any:
     """A 64-bit hash of each value (the finaliser of SplitMix64, Steele et al. 2014)."""
-    values = (values ^ key) * np.uint64(0x9E3779B97F4A7C15)
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    values = ((values ^ key) * 0x9E3779B97F4A7C15) & WORD
+    values = ((values ^ (values >> 30)) * 0xBF58476D1CE4E5B9) & WORD
+    values = ((values ^ (values >> 27)) * 0x94D049BB133111EB) & WORD
+    return values ^ (values >> 31)
