@@ -96,7 +96,7 @@ def _rows(chunk: list[Example], features: dict[str, Feature], codecs: dict[str, 
     encoded: dict[tuple[str, str], list[list[int]]] = {}
     rows: dict[str, list[Any]] = {}
     for name, feature in features.items():
-        values = [example.fields[feature.field] for example in chunk]
+        values = [_value(example, feature) for example in chunk]
         if feature.tokenizer:
             key = (feature.field, feature.tokenizer)
             if key not in encoded:
@@ -108,6 +108,16 @@ def _rows(chunk: list[Example], features: dict[str, Feature], codecs: dict[str, 
         else:
             rows[name] = values
     return rows
+
+
+def _value(example: Example, feature: Feature) -> Any:
+    value = example.fields[feature.field]
+    is_text = bool(feature.tokenizer) or feature.dtype == "bytes"
+    if is_text and not isinstance(value, (str, bytes) if feature.dtype == "bytes" else str):
+        raise UserError(
+            f"{example.place}: {feature.field!r} is {value!r:.60} and not text", hint="write it as a string, or name another field"
+        )
+    return value
 
 
 def _count(statistics: dict[str, int], rows: list[list[int]]) -> None:

@@ -13,6 +13,7 @@ from seqcfg.data import columns as columns_module
 from seqcfg.data.batching import Batching
 from seqcfg.data.lock import exclusive
 from seqcfg.data.prepare import find_prepared, prepare
+from seqcfg.data.sources.jsonl import JsonLines
 from seqcfg.data.sources.parallel_text import ParallelText
 from seqcfg.data.tokenizers.byte import Bytes
 from seqcfg.data.tokenizers.character import Characters
@@ -120,6 +121,12 @@ def test_what_cannot_be_prepared_is_refused_and_leaves_no_folder(experiment, mes
     with pytest.raises(UserError, match=message):
         prepare(experiment, **roots)
     assert folders(roots) == []
+
+
+def test_a_value_that_is_no_text_is_refused_where_text_is_needed(roots):
+    (roots["data_root"] / "x.jsonl").write_text('{"source": "a", "target": "b"}\n{"source": 5, "target": "b"}\n')
+    with pytest.raises(UserError, match=r"x\.jsonl:2: 'source' is 5 and not text"):
+        prepare(make_experiment(splits={"train": JsonLines(path="x.jsonl")}, tokenizers={"shared": Bytes()}), **roots)
 
 
 def test_a_corpus_without_usable_examples_is_refused(roots):
