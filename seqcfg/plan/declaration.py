@@ -13,6 +13,9 @@ from seqcfg.component.component import Component
 Width = Any  # an int, or a tuple of ints where a layer has several feature axes
 
 
+MAX_NODES = 100_000  # far above any model; keeps a mistyped count from filling the memory
+
+
 class Misfit(Exception):
     """A width or a name that does not fit. `path` is the recipe path of the component, `field` the key to change."""
 
@@ -51,6 +54,10 @@ class Declaration:
         self.weights: dict[str, Weight] = {}
         self.children: dict[str, Declaration | list[Declaration]] = {}
         self.output: Width = None
+        self.num_nodes = 0  # of the whole tree, counted at its root
+        self.root.num_nodes += 1
+        if self.root.num_nodes > MAX_NODES:
+            raise self.misfit(f"the model has more than {MAX_NODES:,} layers", "repeat fewer of them")
         if root is None:
             self.shared: dict[str, Declaration] = {}
             self._memory_width: Width = None

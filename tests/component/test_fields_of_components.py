@@ -105,8 +105,10 @@ def test_flat_validators_find_what_is_wrong(values, broken):
 @pytest.mark.parametrize(
     ("values", "broken"),
     [
-        ({"mode": "b"}, []), ({"mode": 2}, []), ({"mode": "c"}, ["anyOf"]), ({"pair": [1]}, ["minItems"]), ({"pair": [1, 2, 3]}, ["maxItems"]),
-        ({"sizes": []}, ["minItems"]), ({"sizes": [0]}, ["minimum"]), ({"first": []}, ["type"]), ({"round": None}, []), ({"free": {"a": []}}, []),
+        ({"mode": "b"}, []), ({"mode": 2}, []), ({"mode": "c"}, ["anyOf"]), ({"pair": [1]}, ["minItems"]),
+        ({"pair": [1, 2, 3]}, ["maxItems"]),
+        ({"sizes": []}, ["minItems"]), ({"sizes": [0]}, ["minimum"]), ({"first": []}, ["type"]),
+        ({"round": None}, []), ({"free": {"a": []}}, []),
         ({"others": {}}, ["type"]), ({"corner": None}, ["type"]),
     ],
 )  # fmt: skip

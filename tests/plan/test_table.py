@@ -91,6 +91,17 @@ def test_sizes_are_told_in_readable_units(size, words):
     assert memory.in_units(size) == words
 
 
+def test_a_model_without_end_is_refused():
+    class Endless(Component):
+        """Many children."""
+
+        def declare(self, d: Any) -> None:
+            d.chain("layers", [Affine(units=2)] * 200_000, 2)
+
+    with pytest.raises(Misfit, match="100,000"):
+        declare(Endless())
+
+
 def test_a_declaration_that_failed_keeps_what_came_before():
     class Bad(Component):
         """Fails at its second child."""
