@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from seqcfg.component.component import Component
 
@@ -76,17 +76,30 @@ class Initializer(Component, kind="initializer"):
 class Schedule(Component, kind="schedule"):
     """`__call__(step) -> float32 scalar tensor`; `step` is an int tensor that counts finished updates from 0."""
 
+    if TYPE_CHECKING:
+
+        def __call__(self, step: Any) -> Any: ...
+
 
 class Optimizer(Component, kind="optimizer"):
     """`slots() -> dict[name, initial value]`; `update(gradient, weight, slots, rate, step) -> (weight, slots)`, pure."""
 
+    if TYPE_CHECKING:
+
+        def slots(self) -> dict[str, float]: ...
+        def update(self, gradient: Any, weight: Any, slots: dict[str, Any], rate: Any, step: Any) -> tuple[Any, dict[str, Any]]: ...
+
 
 class Source(Component, kind="source"):
-    """`examples(open_path) -> Iterator[dict[str, str | bytes | array]]`: one raw corpus, in a fixed order."""
+    """`examples(root) -> Iterator[Example]` in a fixed order; `paths()` names the files that are read."""
 
 
 class Tokenizer(Component, kind="tokenizer"):
-    """Text to ids and back. `fit(texts, folder)` trains what is missing; `load(folder) -> Codec`."""
+    """Text to ids and back. `fit(texts, folder, root)` trains what is missing; `load(folder) -> Codec`."""
+
+    if TYPE_CHECKING:
+
+        def load(self, folder: Any) -> Any: ...
 
 
 class Search(Component, kind="search"):

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from seqcfg.component.reserved_ids import END, START, UNKNOWN
 from seqcfg.data.columns import ColumnWriter
 from seqcfg.data.example import Example
 from seqcfg.data.feature import Feature
 from seqcfg.data.tokenizers.codec import Codec
-from seqcfg.data.tokenizers.reserved import END, START, UNKNOWN
 from seqcfg.errors import UserError
 
 CHUNK_EXAMPLES = 4096

@@ -7,11 +7,12 @@ from typing import Any, Literal, NamedTuple
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Search
+from seqcfg.component.reserved_ids import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
-from seqcfg.decoding.best_tokens import best_tokens
+from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.length_penalty import Formula, penalty
 from seqcfg.decoding.rows import like, limits_of, log_total, num_sentences, repeat_rows, take_rows, write_column
-from seqcfg.decoding.stepper import END, NUM_RESERVED, PAD, START, UNKNOWN, Hypotheses
+from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
@@ -124,7 +125,7 @@ class Beam(Search, type="beam"):
 
         count = ids.shape[-1]
         alive = tf.where(ids == END, IMPOSSIBLE, totals)
-        log_probabilities, places = tf.math.top_k(tf.reshape(alive, [-1, self.width * count]), self.width)
+        log_probabilities, places = largest(tf.reshape(alive, [-1, self.width * count]), self.width)
         tokens = tf.gather(tf.reshape(ids, [-1, self.width * count]), places, batch_dims=1)
         parents = places // count
         rows = tf.reshape(parents + self.width * tf.range(tf.shape(parents)[0])[:, None], [-1])
@@ -165,11 +166,11 @@ class Beam(Search, type="beam"):
             new = tf.where(tf.math.count_nonzero(values > end, axis=-1) <= self.width, new, IMPOSSIBLE)
         else:
             flat = tf.reshape(totals, [-1, self.width * ids.shape[-1]])
-            new = tf.where(new >= tf.math.top_k(flat, self.width).values[:, -1:], new, IMPOSSIBLE)
+            new = tf.where(new >= largest(flat, self.width)[0][:, -1:], new, IMPOSSIBLE)
         old = state.finished
         length = state.index + 1
         kept = old.scores.shape[1]
-        scores, places = tf.math.top_k(tf.concat([old.scores, new / penalty(self.formula, self.length_penalty, length)], axis=1), kept)
+        scores, places = largest(tf.concat([old.scores, new / penalty(self.formula, self.length_penalty, length)], axis=1), kept)
 
         def choose(earlier: Any, later: Any) -> Any:
             return tf.gather(tf.concat([earlier, later], axis=1), places, batch_dims=1)

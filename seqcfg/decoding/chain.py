@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
+from seqcfg.component.reserved_ids import END, START
 from seqcfg.decoding.rows import like, write_column
-from seqcfg.decoding.stepper import END, START
 from seqcfg.lazy import tf
 
 Choose: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]

@@ -6,9 +6,10 @@ from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Search
+from seqcfg.component.reserved_ids import END, NUM_RESERVED, UNKNOWN
 from seqcfg.decoding.chain import follow
 from seqcfg.decoding.rows import limits_of, log_total
-from seqcfg.decoding.stepper import END, NUM_RESERVED, UNKNOWN, Hypotheses
+from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Search
+from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeInt, PositiveFloat, PositiveInt, Probability
-from seqcfg.decoding.best_tokens import best_tokens
+from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.chain import follow
 from seqcfg.decoding.rows import limits_of, log_total, repeat_rows
-from seqcfg.decoding.stepper import END, PAD, START, UNKNOWN, Hypotheses
+from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
@@ -47,7 +48,7 @@ class Sample(Search, type="sample"):
             return self._draw(logits, must_end, mix(keys + unsigned(index)))
 
         chain = follow(stepper, fixed, repeat_rows(moving, self.n_best), tf.repeat(limits, self.n_best), max_length, choose)
-        scores, places = tf.math.top_k(tf.reshape(chain.log_probabilities, [-1, self.n_best]), self.n_best)
+        scores, places = largest(tf.reshape(chain.log_probabilities, [-1, self.n_best]), self.n_best)
         sequences = tf.gather(tf.reshape(chain.sequences, [-1, self.n_best, max_length]), places, batch_dims=1)
         return Hypotheses(sequences, tf.gather(tf.reshape(chain.lengths, [-1, self.n_best]), places, batch_dims=1), scores, scores)
 

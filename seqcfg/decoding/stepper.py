@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-PAD, UNKNOWN, START, END = 0, 1, 2, 3  # ids that every tokenizer reserves
-NUM_RESERVED = 4
-
 
 class Stepper(Protocol):
     """A conditional distribution over the next token.

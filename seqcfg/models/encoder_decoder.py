@@ -6,7 +6,7 @@ from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Layer, Model
-from seqcfg.decoding.stepper import START
+from seqcfg.component.reserved_ids import START
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from seqcfg.decoding.stepper import START
+from seqcfg.component.reserved_ids import START
 from seqcfg.lazy import tf
 from seqcfg.losses.loss_sum import LossSum
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqcfg.decoding.stepper import END
+from seqcfg.component.reserved_ids import END
 from seqcfg.lazy import np
 
 

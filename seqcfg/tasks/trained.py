@@ -12,7 +12,7 @@ from seqcfg.checkpoints.average import average
 from seqcfg.checkpoints.contents import DamagedCheckpoint
 from seqcfg.checkpoints.read import CheckpointInfo, find, latest_valid, load_arrays, read_contents
 from seqcfg.errors import UserError
-from seqcfg.recipe.experiment import Experiment, load
+from seqcfg.recipe.experiment import load
 from seqcfg.runs.directory import RunDirectory
 
 WEIGHTS, AVERAGE = "weights/", "average/"
@@ -23,7 +23,7 @@ CHOICES = "best, last, average:N (the newest N) or a step number"
 class Trained:
     """weights {path: np.ndarray}; codecs {name: Codec}; step of the newest checkpoint read; label names it in file names."""
 
-    experiment: Experiment
+    experiment: Any  # recipe.experiment.Experiment
     run: RunDirectory
     codecs: dict[str, Any]
     weights: dict[str, Any]
@@ -51,7 +51,7 @@ def open_run(folder: str | Path, checkpoint: str = "best", overrides: Iterable[s
     `overrides` change the recipe as `--set` does; those that change the model's weights are refused. Raises UserError.
     """
     run = RunDirectory.open(folder)
-    experiment = load(str(run.resolved), overrides)
+    experiment: Any = load(str(run.resolved), overrides)
     chosen = choose(run.checkpoints, checkpoint, experiment.recipe.evaluation.best, warn)
     weights = _weights(chosen)
     _compare(weights, experiment.declaration, run.folder)
@@ -82,8 +82,8 @@ def _best(folder: Path, best: Any, warn: Callable[[str], None]) -> CheckpointInf
     for info in find(folder):
         try:
             value = info.metadata.get("metrics", {}).get(best.metric)
-        except DamagedCheckpoint as damage:
-            warn(str(damage))
+        except DamagedCheckpoint as error:
+            warn(str(error))
             continue
         if isinstance(value, (int, float)) and value == value:
             found.append((-value if best.goal == "maximize" else value, info))

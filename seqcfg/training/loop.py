@@ -46,7 +46,7 @@ class TrainingLoop:
         parts = training.accumulate_batches
         iterator = iter(self._inputs.batches(done * parts, training.steps * parts))
         with Stopping(training.max_minutes) as stopping, TrainingProgress(training.steps, done) as progress:
-            meter = Meter(done)
+            meter = Meter()
             while done < training.steps and not stopping.is_due:
                 count = self._next_stop(done) - done
                 sums = self._step.run(iterator, tf.constant(count))
@@ -72,7 +72,7 @@ class TrainingLoop:
             measured = meter.measured()
             self._records.append(done, "train", **measured, skipped=int(self._state.skipped.numpy()))
             self._scalars.write(done, {f"train/{name}": value for name, value in measured.items()})
-            meter.restart(done)
+            meter.restart()
         if done % training.validation.every_steps == 0 or is_last:
             self._validate(done, progress)
             meter.pause()
@@ -96,18 +96,21 @@ class TrainingLoop:
     def _save(self, done: int, progress: TrainingProgress) -> None:
         warning = self._keeper.save(done, self._state.variables(), self._validated.get(done, {}))
         if warning:
-            progress.say(warning)
-            self._records.append(done, "event", event="checkpoint failed", message=warning)
+            progress.say(f"{warning}; training goes on")
+            self._records.append(done, "event", failed=warning)
+        else:
+            self._records.append(done, "event", saved=done)
 
 
 class Meter:
     """Sums measurements between two records; time spent on validation and saving is left out."""
 
-    def __init__(self, step: int):
-        self.restart(step)
+    def __init__(self) -> None:
+        self.restart()
 
-    def restart(self, step: int) -> None:
-        self._first, self._sums, self._seconds = step, {}, 0.0
+    def restart(self) -> None:
+        self._seconds = 0.0
+        self._sums: dict[str, float] = {}
         self._since = time.monotonic()
 
     def pause(self) -> None:

@@ -10,14 +10,13 @@ from typing import Any
 
 from seqcfg.data.batches import training_plan
 from seqcfg.data.loader import Loader, evaluation_batches
-from seqcfg.errors import EXIT_OK
+from seqcfg.errors import EXIT_OK, UserError
 from seqcfg.lazy import tf
 from seqcfg.recipe.experiment import load
-from seqcfg.runs import manifest
+from seqcfg.runs import manifest, records
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.durable import write_file
 from seqcfg.runs.lock import RunLock
-from seqcfg.runs.records import Records
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.loop import Inputs, TrainingLoop
 from seqcfg.training.resume import refuse_changes
@@ -65,6 +64,7 @@ def _train_locked(experiment: Any, prepared: Any, run: RunDirectory, say: Callab
     best = recipe.evaluation.best
     keeper = Keeper(run.checkpoints, recipe.training.checkpoint, best.metric, best.goal == "maximize")
     step = keeper.restore(state.variables(), say)
+    _refuse_lost_checkpoints(run, step)
     if step >= recipe.training.steps:
         say(f"{run.folder}: all {recipe.training.steps} steps are done; raise training.steps to go on")
         return EXIT_OK
@@ -73,11 +73,11 @@ def _train_locked(experiment: Any, prepared: Any, run: RunDirectory, say: Callab
     history = _begin_attempt(experiment, prepared, run, step)
     outcome = "failed"
     try:
-        with Records(run.records) as records:
-            records.truncate_after(step)
-            loop = TrainingLoop(experiment, state, _inputs(experiment, prepared), keeper, records, ScalarWriter(run.tensorboard))
+        with records.Records(run.records) as curve:
+            curve.truncate_after(step)
+            loop = TrainingLoop(experiment, state, _inputs(experiment, prepared), keeper, curve, ScalarWriter(run.tensorboard))
             code = loop.run()
-            records.sync()
+            curve.sync()
         outcome = "finished" if int(state.step.numpy()) >= recipe.training.steps else "stopped"
     finally:
         manifest.finish_attempt(history, int(state.step.numpy()), outcome)
@@ -86,6 +86,16 @@ def _train_locked(experiment: Any, prepared: Any, run: RunDirectory, say: Callab
         say(f"{run.folder}: the last state could not be saved; the newest checkpoint is that of step {keeper.newest}")
         return 1
     return code
+
+
+def _refuse_lost_checkpoints(run: RunDirectory, step: int) -> None:
+    """A run that has saved before never starts over by itself, even if its checkpoints are gone."""
+    saved = [record["saved"] for record in records.read(run.records, "event") if "saved" in record]
+    if saved and not step:
+        raise UserError(
+            f"{run.folder} saved a checkpoint at step {saved[-1]}, but its checkpoints are gone",
+            hint=f"bring back {run.checkpoints}; to start over, delete {run.folder} yourself or choose another place with --run",
+        )
 
 
 def _begin_attempt(experiment: Any, prepared: Any, run: RunDirectory, step: int) -> Any:

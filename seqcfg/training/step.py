@@ -36,12 +36,10 @@ class TrainingStep:
     def _update(self, iterator: Any) -> dict[str, Any]:
         """One update from `accumulate_batches` batches."""
         step = self._state.step.read_value()
-        gradients, seen = None, None
-        for part in range(self._training.accumulate_batches):
-            batch = iterator.get_next()
-            new_gradients, new_seen, updates = self._sums(batch, step, part)
-            gradients = new_gradients if gradients is None else tf.nest.map_structure(tf.add, gradients, new_gradients)
-            seen = new_seen if seen is None else {name: seen[name] + new_seen[name] for name in seen}
+        gradients, seen, updates = self._sums(iterator.get_next(), step, 0)
+        for part in range(1, self._training.accumulate_batches):
+            more_gradients, more_seen, updates = self._sums(iterator.get_next(), step, part)
+            gradients, seen = tf.nest.map_structure(tf.add, (gradients, seen), (more_gradients, more_seen))
         norms = [self._learn(name, gradients[name], seen[f"weight/{name}"], step) for name in self._learners]
         for path, value in updates.items():
             self._state.weights[path].assign(value)

@@ -6,11 +6,11 @@ import tensorflow as tf
 
 from seqcfg.component import catalog
 from seqcfg.component.kinds import Tokenizer
+from seqcfg.component.reserved_ids import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.byte import Bytes
 from seqcfg.data.tokenizers.character import Characters
 from seqcfg.data.tokenizers.codec import fields_of
-from seqcfg.data.tokenizers.reserved import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.data.tokenizers.sentence_piece import FILE_NAME, SentencePiece
 from seqcfg.data.tokenizers.vocabulary import Vocabulary
 from seqcfg.decoding import stepper

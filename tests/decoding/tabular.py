@@ -8,7 +8,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from seqcfg.decoding.stepper import END, START, UNKNOWN
+from seqcfg.component.reserved_ids import END, START, UNKNOWN
 
 STATES = 7
 

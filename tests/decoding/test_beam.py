@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from seqcfg.component.reserved_ids import END, NUM_RESERVED
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.greedy import Greedy
-from seqcfg.decoding.stepper import END, NUM_RESERVED
 from tests.decoding.tabular import TabularStepper, all_outputs, log_probability, log_softmax, outputs_of, plain_beam, tables
 
 PENALTIES = [("average", 0.0), ("average", 1.0), ("gnmt", 0.6), ("lingvo", 0.5), ("average", 2.0)]

@@ -3,8 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from seqcfg.component.reserved_ids import END
 from seqcfg.decoding.sample import Sample, mix, uniform
-from seqcfg.decoding.stepper import END
 from tests.decoding.tabular import TabularStepper, all_outputs, log_softmax, outputs_of, tables
 
 

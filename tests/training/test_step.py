@@ -109,8 +109,8 @@ def test_frozen_weights_stay_where_they_started():
 
 
 def test_learners_that_alternate_move_their_own_weights_only():
-    learners = "training.learners={a: {weights: [model/encoder/*], every_steps: 2}, b: {weights: [model/decoder/*], every_steps: 2, offset_steps: 1}}"
-    settings = (learners, "training.clip!", *QUIET)
+    encoder, decoder = "weights: [model/encoder/*], every_steps: 2", "weights: [model/decoder/*], every_steps: 2, offset_steps: 1"
+    settings = (f"training.learners={{a: {{{encoder}}}, b: {{{decoder}}}}}", "training.clip!", *QUIET)
     experiment = load(RECIPE, settings)
     before = create_state(experiment.declaration, experiment.recipe.training)
     after, _, _ = trained([random_batch(3, 6, 0)], 1, *settings)

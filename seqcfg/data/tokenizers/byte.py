@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.component.kinds import Tokenizer
+from seqcfg.component.reserved_ids import NUM_RESERVED
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.codec import Codec, graph_module, ragged_ids
-from seqcfg.data.tokenizers.reserved import NUM_RESERVED
 from seqcfg.lazy import tf
 
 

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Tokenizer
+from seqcfg.component.reserved_ids import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.component.types import DataPath, Name, PositiveInt, rules
 from seqcfg.data.lines import MAX_LINE_BYTES
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.codec import Codec, graph_module, ragged_ids
-from seqcfg.data.tokenizers.reserved import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.errors import UserError
 from seqcfg.lazy import sentencepiece, tf, tf_text
 

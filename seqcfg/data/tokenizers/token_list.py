@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from seqcfg.data.tokenizers.reserved import NUM_RESERVED
+from seqcfg.component.reserved_ids import NUM_RESERVED
 from seqcfg.errors import UserError
 
 FILE_NAME = "tokens.txt"

@@ -9,11 +9,11 @@ from typing import Annotated, Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Tokenizer
+from seqcfg.component.reserved_ids import NUM_RESERVED, UNKNOWN
 from seqcfg.component.types import DataPath, Name, rules
 from seqcfg.data.lines import read_lines
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.codec import Codec, graph_module, ragged_ids
-from seqcfg.data.tokenizers.reserved import NUM_RESERVED, UNKNOWN
 from seqcfg.data.tokenizers.token_list import most_frequent, read_tokens, write_tokens
 from seqcfg.errors import UserError
 from seqcfg.lazy import tf
