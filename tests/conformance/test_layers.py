@@ -93,7 +93,12 @@ def test_output_width_is_as_declared(name, declaration):
     assert out.shape[0] == 3
 
 
-def test_eager_graph_and_xla_agree(name, declaration):
+VARIANTS_ARE_SLOW = [pytest.param(name, marks=pytest.mark.slow if ":" in name else ()) for name in sorted(LAYERS)]
+
+
+@pytest.mark.parametrize("name", VARIANTS_ARE_SLOW)
+def test_eager_graph_and_xla_agree(name):
+    declaration = declare(LAYERS[name], width(name))
     tree, x = weights(declaration), sequence(name)
 
     def call(values, mask):

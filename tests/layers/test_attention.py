@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from seqcfg.errors import UserError
 from seqcfg.layers.attention import masks
 from seqcfg.layers.attention.multi_head import MultiHeadAttention
 from seqcfg.layers.create import initial_values, view
@@ -110,6 +111,13 @@ def test_a_memory_may_be_of_another_width():
     root.memory_width = 6
     assert layer.declare(root, 8) == 8
     assert {w.path: w.shape for w in root.all_weights()}["key/kernel"] == (6, 8)
+
+
+def test_a_missing_memory_is_reported_at_its_place():
+    w, _ = make(MultiHeadAttention(num_heads=2, attend_to="memory"))
+    for call in (lambda: w(Sequence(X)), lambda: w.start(Sequence(X), 3)):
+        with pytest.raises(UserError, match="attends to a memory, and there is none"):
+            call()
 
 
 @pytest.mark.parametrize("fields", [{"causal": True, "attend_to": "memory"}, {"num_kv_heads": 3}, {"rotary": Rotary(), "head_dim": 3}])

@@ -34,5 +34,5 @@ def bias(mask: Any, dtype: str) -> Any:
     """
     if mask is None:
         return None
-    dtype = tf.as_dtype(dtype)
-    return (tf.cast(mask, dtype) - 1) * tf.cast(min(1e9, float(dtype.max) / 2), dtype)
+    large = min(1e9, float(tf.as_dtype(dtype).max) / 2)
+    return (tf.cast(mask, dtype) - 1) * tf.cast(large, dtype)

@@ -73,9 +73,10 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]; what may be attended to follows from masks, segments and `causal`."""
         if self.attend_to == "memory":
+            memory = self._memory(w, x)
             queries = self._queries(w, x.values)
-            keys, values = self.keys_and_values(w, x.memory.values)
-            mask = masks.allowed(x, x.memory, causal=False)
+            keys, values = self.keys_and_values(w, memory.values)
+            mask = masks.allowed(x, memory, causal=False)
         else:
             queries, keys, values = self._rotate(x, *self._project(w, x.values, ["query", "key", "value"]))
             mask = masks.allowed(x, x, self.causal)
@@ -84,10 +85,11 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
     def start(self, w: Any, sequence: Sequence, max_length: Any) -> tuple[Any, Any]:
         """To a memory: its keys and values, computed once, one row per sentence. To itself: an empty cache for max_length positions."""
         if self.attend_to == "memory":
-            keys, values = self.keys_and_values(w, sequence.memory.values)
+            memory = self._memory(w, sequence)
+            keys, values = self.keys_and_values(w, memory.values)
             fixed = {"keys": keys, "values": values}
-            if sequence.memory.mask is not None:
-                fixed["bias"] = masks.bias(sequence.memory.mask[:, tf.newaxis, tf.newaxis, :], w.context.dtype)
+            if memory.mask is not None:
+                fixed["bias"] = masks.bias(memory.mask[:, tf.newaxis, tf.newaxis, :], w.context.dtype)
             return fixed, {}
         if not self.causal:
             raise UserError(f"{w.path}: attention to later positions cannot run step by step", hint="set causal: true")
@@ -118,10 +120,17 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
     def _map(self, units: int) -> Dense:
         return Dense(units=units, use_bias=self.use_bias, kernel_initializer=self.kernel_initializer)
 
+    def _memory(self, w: Any, x: Sequence) -> Sequence:
+        if x.memory is None:
+            hint = "use this layer in a decoder that has an encoder, or set attend_to: self"
+            raise UserError(f"{w.path}: attends to a memory, and there is none", hint=hint)
+        return x.memory
+
     def _queries(self, w: Any, values: Any) -> Any:
         return self._project(w, values, ["query"])[0]
 
     def keys_and_values(self, w: Any, values: Any) -> list[Any]:
+        """A source's values [batch, time, dim] -> its keys and values, each [batch, kv heads, time, head_dim]."""
         return self._project(w, values, ["key", "value"])
 
     def _project(self, w: Any, values: Any, names: list[str]) -> list[Any]:
