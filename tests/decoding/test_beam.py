@@ -80,11 +80,12 @@ def test_neighbours_order_and_graph_mode_never_change_an_output(search):
     together = outputs_of(run(search, table, 6, limits=limits))
     order = np.random.default_rng(7).permutation(len(table))
     assert [outputs_of(run(search, table[order], 6, limits=limits[order]))[i] for i in np.argsort(order)] == together
-    alone = [outputs_of(search(TabularStepper(9), {"table": table[i : i + 1]}, 6 + i % 3, limits=limits[i : i + 1]))[0] for i in range(3)]
-    assert_same(alone, together[:3])
+    eager = outputs_of(search(TabularStepper(9), {"table": table[:1]}, 7, limits=limits[:1]))
+    alone = [outputs_of(run(search, table[i : i + 1], 7, limits=limits[i : i + 1]))[0] for i in (1, 2)]
+    assert_same([*eager, *alone], together[:3])
 
 
-@pytest.mark.parametrize("search", [Beam(width=3, n_best=2), Beam(width=1), Greedy(), Beam(width=2, stop="full", eos_margin=2.0)], ids=str)
+@pytest.mark.parametrize("search", [Beam(width=3, n_best=2), Greedy()], ids=["beam", "greedy"])
 def test_xla_and_graph_agree(search):
     table = tables(30, vocabulary=50, seed=8)
     assert_same(outputs_of(run(search, table, 8, xla=True)), outputs_of(run(search, table, 8)))
