@@ -33,14 +33,14 @@ class Decoder:
     """Runs a task's search over texts with given weights.
 
     weights {path: array or variable}; codecs {tokenizer name: Codec}; settings is the recipe's decoding section.
-    `num_cut` counts lines that were longer than `max_source_length`.
+    `weights` are then variables; `num_cut` counts lines that were longer than `max_source_length`.
     """
 
     def __init__(
         self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32"
     ):
         self._task, self._declaration, self._codecs, self._settings, self._precision = task, declaration, codecs, settings, precision
-        self._weights = {path: _as_variable(path, value) for path, value in weights.items()}
+        self.weights = {path: _as_variable(path, value) for path, value in weights.items()}
         self._traced: Any = None
         self.num_cut = 0
 
@@ -103,7 +103,7 @@ class Decoder:
 
     def _trace(self, batch: dict[str, Any]) -> Any:
         def search(inputs: dict[str, Any], limits: Any, lines: Any, max_length: Any) -> Any:
-            w = view(self._declaration, self._weights, dtype=self._precision)
+            w = view(self._declaration, self.weights, dtype=self._precision)
             return self._settings.search(self._task.stepper(w), inputs, max_length, limits=limits, lines=lines)
 
         specs = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in batch.items()}
