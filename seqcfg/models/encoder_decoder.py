@@ -22,7 +22,7 @@ class EncoderDecoder(Model, type="encoder_decoder"):
     target_embedding: Layer | None = param(default=None, doc="Target ids to vectors; null uses the source embedding for both sides.")
     encoder: Layer = param(doc="Layers over the source.")
     decoder: Layer = param(doc="Layers over the target; their attention may read the encoder's output as memory.")
-    output: Layer | None = param(default=None, doc="Dense layer to the logits; null uses the target embedding, transposed, without bias.")
+    output: Layer | None = param(default=None, doc="Dense layer to the logits; null uses the target embedding transposed.")
 
     def declare(self, d: Any, source_vocabulary: int, target_vocabulary: int) -> int:
         """Returns the width of the decoder's output."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.errors import UserError
+from seqcfg.recipe.write import to_yaml
 from seqcfg.runs.durable import PARTIAL, write_file
 from seqcfg.runs.lock import LOCK_FILE
 
@@ -40,15 +41,13 @@ class RunDirectory:
 
         Raises UserError when a run is there already, when the folder holds other things, or when it cannot be written.
         """
-        import yaml
-
         run = cls(folder)
         run._refuse_foreign_folder()
         try:
             run.folder.mkdir(parents=True, exist_ok=True)
             run.checkpoints.mkdir(exist_ok=True)
             write_file(run.recipe, recipe_text)
-            write_file(run.resolved, yaml.safe_dump(resolved, sort_keys=False, allow_unicode=True))  # last: it makes the folder a run
+            write_file(run.resolved, to_yaml(resolved))  # last: it makes the folder a run
         except OSError as error:
             raise UserError(f"cannot make the run directory {run.folder}: {error.strerror}", hint=ELSEWHERE) from error
         return run

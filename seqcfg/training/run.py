@@ -13,6 +13,7 @@ from seqcfg.data.loader import Loader, evaluation_batches
 from seqcfg.errors import EXIT_OK, UserError
 from seqcfg.lazy import tf
 from seqcfg.recipe.experiment import load
+from seqcfg.recipe.write import to_yaml
 from seqcfg.runs import manifest, records
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.durable import write_file
@@ -44,9 +45,7 @@ def train(experiment: Any, prepared: Any, folder: Path, say: Callable[[str], Non
 
 def _store(experiment: Any, prepared: Any, run: RunDirectory) -> None:
     """Writes what a run must carry with it: the resolved recipe as of now, and its tokenizers."""
-    import yaml
-
-    text = yaml.safe_dump(experiment.resolved, sort_keys=False, allow_unicode=True)
+    text = to_yaml(experiment.resolved)
     if run.resolved.read_text(encoding="utf-8") != text:
         write_file(run.resolved, text)
     for name in prepared.codecs:

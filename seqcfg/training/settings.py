@@ -16,7 +16,7 @@ Patterns = Annotated[list[str], rules("patterns of weight paths such as model/en
 class Clip(Record):
     """Bounds on gradients, applied to the mean gradient of a step."""
 
-    norm: PositiveFloat | None = param(default=None, doc="Highest norm of all gradients of a learner together; larger ones are scaled down.")
+    norm: PositiveFloat | None = param(default=None, doc="Highest norm of all gradients of a learner together; above it they are scaled.")
     value: PositiveFloat | None = param(default=None, doc="Highest absolute value of a single gradient entry.")
 
 

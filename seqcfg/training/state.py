@@ -38,9 +38,13 @@ def create_state(declaration: Any, training: Any) -> State:
     """The state before the first step."""
     values = initial_values(declaration, training.seed)
     weights = {path: tf.Variable(value, name=path.replace("/", "."), trainable=False) for path, value in values.items()}
+    assigned = assign_weights(declaration, training)
     slots = {
-        name: {slot: {path: tf.Variable(tf.fill(weights[path].shape, start)) for path in paths} for slot, start in learner.optimizer.slots().items()}
-        for (name, learner), paths in zip(training.all_learners().items(), assign_weights(declaration, training).values(), strict=True)
+        name: {
+            slot: {path: tf.Variable(tf.fill(weights[path].shape, start)) for path in assigned[name]}
+            for slot, start in learner.optimizer.slots().items()
+        }
+        for name, learner in training.all_learners().items()
     }
     average = {path: tf.Variable(variable) for path, variable in weights.items()} if training.ema_decay else {}
     return State(weights, slots, average, tf.Variable(0, dtype=tf.int64), tf.Variable(0, dtype=tf.int64))
@@ -58,7 +62,8 @@ def assign_weights(declaration: Any, training: Any) -> dict[str, list[str]]:
             raise UserError(f"training: learner {name!r} matches no weight by {learner.weights}", hint="seqcfg plan lists the weights")
         for path in assigned[name]:
             if claimed.setdefault(path, name) != name:
-                raise UserError(f"training: learners {claimed[path]!r} and {name!r} both claim {path}", hint="make their patterns exclusive")
+                both = f"learners {claimed[path]!r} and {name!r} both claim {path}"
+                raise UserError(f"training: {both}", hint="make their patterns exclusive")
     return assigned
 
 
