@@ -20,7 +20,7 @@ FOLDERS = (
     "distribution", "training", "evaluation", "export",
 )  # fmt: skip
 ENTRY_POINT_GROUP = "seqcfg.components"
-DEFINITION = re.compile(r"""^class \w+\([^)]*\b(type|kind)=["']""", re.MULTILINE)
+DEFINITION = re.compile(rb"""^class \w+\([^)]*\b(type|kind)=["']""", re.MULTILINE)
 
 
 @functools.cache
@@ -59,7 +59,7 @@ def _defines_components(module: pkgutil.ModuleInfo) -> bool:
     if module.ispkg or not isinstance(module.module_finder, FileFinder):
         return True
     source = Path(module.module_finder.path, f"{module.name.rpartition('.')[2]}.py")
-    return not source.exists() or DEFINITION.search(source.read_text(encoding="utf-8")) is not None
+    return not source.exists() or DEFINITION.search(source.read_bytes()) is not None
 
 
 def _load_plugin(plugin) -> None:

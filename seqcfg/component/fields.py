@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Union
 from seqcfg.component.catalog import load
 from seqcfg.component.component import Component
 from seqcfg.component.types import FixedType, Rules
+from seqcfg.component.violations import KEYWORDS
 
 SCALARS: dict[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 
@@ -33,16 +34,16 @@ class Slot:
     hint: str = ""
     anything: bool = False
 
-    @property
+    @functools.cached_property
     def is_nullable(self) -> bool:
         return any(schema.get("type") == "null" for schema in self.scalars)
 
-    @property
+    @functools.cached_property
     def is_float(self) -> bool:
         types_ = {schema.get("type") for schema in self.scalars}
         return "number" in types_ and "integer" not in types_
 
-    @property
+    @functools.cached_property
     def is_nested(self) -> bool:
         """Whether a component stands somewhere in it."""
         return self.component is not None or any(part is not None and part.is_nested for part in (self.items, self.values))
@@ -52,7 +53,8 @@ class Slot:
         """The types that may stand here; empty for records."""
         if self.component is None or self.component.kind == "record":
             return {}
-        return {name: cls for name, cls in sorted(load().get(self.component.kind, {}).items()) if issubclass(cls, self.component)}
+        key: Any = self.component  # mypy takes a class for its instances where hashing is concerned
+        return _members(key, len(load().get(self.component.kind, ())))
 
     @property
     def fixed_class(self) -> type[Component] | None:
@@ -60,6 +62,12 @@ class Slot:
         if self.component is None or self.component.kind == "record" or self.component.type:
             return self.component
         return load().get(self.component.kind, {}).get(self.fixed) if self.fixed else None
+
+
+@functools.cache
+def _members(family: Any, size: int) -> dict[str, type[Component]]:
+    """Members of a family; `size` is how many there are by now, so that a later one is seen."""
+    return {name: cls for name, cls in sorted(load().get(family.kind, {}).items()) if issubclass(cls, family)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +149,8 @@ def _annotate(slot: Slot, marks: tuple[Any, ...]) -> Slot:
         if isinstance(mark, FixedType):
             slot = dataclasses.replace(slot, fixed=mark.type)
         elif isinstance(mark, Rules):
+            if unknown := sorted({keyword for keyword, _ in mark.keywords} - KEYWORDS):
+                raise TypeError(f"rules has no keyword {', '.join(unknown)}")
             slot = dataclasses.replace(slot, hint=mark.hint or slot.hint)
             if slot.items or slot.values:
                 slot = dataclasses.replace(slot, rules=slot.rules + mark.keywords)

@@ -7,27 +7,25 @@ from typing import Any
 
 from seqcfg.component.component import Component
 from seqcfg.component.fields import Slot, fields_of
+from seqcfg.component.violations import Violation, violations
 
 DRAFT = "http://json-schema.org/draft-07/schema#"
 VARIABLE = {"type": "string", "pattern": r"^\$\{vars\.[A-Za-z_][A-Za-z0-9_]*\}$"}
 
 
-def validator_of(cls: type[Component]) -> Any:
-    """A draft-07 validator of one component's own fields; what stands in nested components is only checked for its form."""
-    key: Any = cls  # mypy takes a class for its instances where hashing is concerned
-    return _validator_of(key)
-
-
-@functools.cache
-def _validator_of(cls: Any) -> Any:
-    from jsonschema import Draft7Validator
-    from referencing import Registry
-
-    return Draft7Validator(flat_schema(cls), registry=Registry())  # an empty registry: no schema is ever fetched
+def problems_of(cls: type[Component], value: dict[str, Any]) -> list[Violation]:
+    """What breaks the rules of one component's own fields; what stands in nested components is only checked for its form."""
+    return list(violations(flat_schema(cls), value))
 
 
 def flat_schema(cls: type[Component]) -> dict[str, Any]:
-    """The schema of a component whose nested components are replaced by {}."""
+    """The schema of a component whose nested components are replaced by {}; the same object each time."""
+    key: Any = cls  # mypy takes a class for its instances where hashing is concerned
+    return _flat_schema(key)
+
+
+@functools.cache
+def _flat_schema(cls: Any) -> dict[str, Any]:
     fields = fields_of(cls)
     properties = {name: _flat(field.slot) for name, field in fields.items()}
     if has_written_type(cls):

@@ -11,7 +11,6 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
-from xml.sax.saxutils import unescape
 
 from seqcfg.errors import UserError
 
@@ -20,7 +19,7 @@ MAX_SGML_BYTES = 64 << 20
 OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 READ_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
 SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg\s*>", re.DOTALL | re.IGNORECASE)
-ENTITIES = {"&quot;": '"', "&apos;": "'"}
+ENTITIES = {"&quot;": '"', "&apos;": "'", "&lt;": "<", "&gt;": ">", "&amp;": "&"}  # the last one last
 
 
 class Line(NamedTuple):
@@ -93,4 +92,10 @@ def _segments(raw: bytes, name: str) -> Iterator[Line]:
     line, end = 1, 0
     for match in SEGMENT.finditer(text):
         line, end = line + text.count("\n", end, match.start()), match.start()
-        yield Line(" ".join(unescape(match[1], ENTITIES).split("\n")).strip(), line)
+        yield Line(" ".join(_unescape(match[1]).split("\n")).strip(), line)
+
+
+def _unescape(text: str) -> str:
+    for entity, character in ENTITIES.items():
+        text = text.replace(entity, character)
+    return text

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from seqcfg.component.catalog import closest
+from seqcfg.component.violations import Violation
 
 NAMES = {
     "integer": "a whole number",
@@ -54,12 +55,11 @@ def describe(schema: dict[str, Any]) -> str:
     return words
 
 
-def explain(error: Any, hint: str = "") -> tuple[str, str]:
-    """(message, hint) for one error of a flat validator; `hint` is the field's own remedy."""
-    if error.validator == "anyOf":  # a value of the right type that breaks a rule is explained by that rule
-        error = next((part for part in error.context if part.validator not in ("type", "enum", "const")), error)
-    value, rule, schema = error.instance, error.validator_value, error.schema
-    keyword = error.validator
+def explain(error: Violation, hint: str = "") -> tuple[str, str]:
+    """(message, hint) for one error of a flat schema; `hint` is the field's own remedy."""
+    if error.keyword == "anyOf":  # a value of the right type that breaks a rule is explained by that rule
+        error = next((part for part in error.context if part.keyword not in ("type", "enum", "const")), error)
+    value, rule, schema, keyword = error.value, error.rule, error.schema, error.keyword
     if keyword == "enum":
         return f"{show(value)} is not {describe(schema)}", _nearest(value, rule) or hint
     if keyword in ("type", "anyOf", "const"):
@@ -75,7 +75,7 @@ def explain(error: Any, hint: str = "") -> tuple[str, str]:
         return f"the list has {len(value)} items; {'at least' if keyword == 'minItems' else 'at most'} {rule} must be given", hint
     if keyword in ("minProperties", "maxProperties"):
         return f"the mapping has {len(value)} keys; {'at least' if keyword == 'minProperties' else 'at most'} {rule} must be given", hint
-    return error.message, hint
+    return f"{show(value)} breaks the rule {keyword} {show(rule)}", hint
 
 
 def _nearest(value: Any, choices: Any) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 from seqcfg.component.catalog import closest
 from seqcfg.component.component import Component
 from seqcfg.component.fields import Slot, fields_of
-from seqcfg.component.schema import has_written_type, validator_of
+from seqcfg.component.schema import has_written_type, problems_of
+from seqcfg.component.violations import Violation
 from seqcfg.errors import Problem
 from seqcfg.recipe.classes import ROOT
 from seqcfg.recipe.messages import describe, explain, show
@@ -92,34 +93,34 @@ class _Walk:
     def fields(self, node: Node, cls: type[Component], path: Path) -> None:
         fields = fields_of(cls)
         shallow = {key: _shallow(child, fields[key].slot) if key in fields else child.plain() for key, child in node.value.items()}
-        for error in validator_of(cls).iter_errors(shallow):
+        for error in problems_of(cls, shallow):
             self.translate(error, node, cls, path)
         for key, child in node.value.items():
             if key in fields and fields[key].slot.is_nested:
                 self.value(child, fields[key].slot, (*path, key))
 
-    def translate(self, error: Any, node: Node, cls: type[Component], path: Path) -> None:
+    def translate(self, error: Violation, node: Node, cls: type[Component], path: Path) -> None:
         fields = fields_of(cls)
-        if error.validator == "additionalProperties" and not error.path:
+        if error.keyword == "additionalProperties" and not error.path:
             known = [*fields, "type"] if has_written_type(cls) else list(fields)
             for key in node.value:
                 if key not in known:
                     hint = closest(key, known) or (f"it takes {', '.join(known)}" if len(known) <= MAX_LISTED else "")
                     self.add(node.value[key], (*path, key), f"{_named(cls)} has no field {key!r}", hint, at_key=True)
-        elif error.validator == "required" and not error.path:
-            for key in error.validator_value:
+        elif error.keyword == "required" and not error.path:
+            for key in error.rule:
                 if key not in node.value and not any(p.path == text_path((*path, key)) for p in self.problems):
                     self.add(node, (*path, key), f"{_named(cls)} needs {key!r}", fields[key].doc, at_key=True)
         else:
-            below = tuple(error.path)
+            below = error.path
             place = node.nearest(below)[1]
             slot = fields[below[0]].slot if below and below[0] in fields else None
-            if slot is not None and slot.component is not None and not below[1:] and error.validator in ("type", "anyOf"):
+            if slot is not None and slot.component is not None and not below[1:] and error.keyword in ("type", "anyOf"):
                 self.wrong_form(place, slot, (*path, *below), error)
             else:
                 self.add(place, (*path, *below), *explain(error, slot.hint if slot else ""))
 
-    def wrong_form(self, node: Node, slot: Slot, path: Path, error: Any) -> None:
+    def wrong_form(self, node: Node, slot: Slot, path: Path, error: Violation) -> None:
         """Something else where a component belongs."""
         others = [describe(schema) for schema in slot.scalars]
         wanted = " or ".join(["a mapping" if slot.fixed_class is not None else _article(slot.component.kind), *others])  # type: ignore[union-attr]

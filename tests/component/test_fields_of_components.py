@@ -10,7 +10,7 @@ from seqcfg.component import pages
 from seqcfg.component.catalog import closest, find, load
 from seqcfg.component.component import Component, Record, param
 from seqcfg.component.fields import fields_of, slot_of
-from seqcfg.component.schema import flat_schema, validator_of
+from seqcfg.component.schema import flat_schema, problems_of
 from seqcfg.component.types import FixedType, PositiveInt, Probability, rules
 from seqcfg.errors import UserError
 
@@ -51,7 +51,7 @@ def slots():
 
 
 def errors(cls, **values):
-    return sorted(error.validator for error in validator_of(cls).iter_errors(values))
+    return sorted(error.keyword for error in problems_of(cls, values))
 
 
 def test_a_family_offers_its_members_and_a_record_or_fixed_slot_its_class():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Layer, SequenceLayer
-from seqcfg.component.types import PositiveInt
+from seqcfg.component.types import PositiveInt, rules
 from seqcfg.layers.composition.stepping import start_each, step_child
 
 
@@ -33,7 +33,7 @@ class Sequential(SequenceLayer, type="sequential"):
 class Repeat(SequenceLayer, type="repeat"):
     """Applies several layers of one design in order; each has weights of its own, named blocks/0, blocks/1 and so on."""
 
-    times: PositiveInt = param(doc="How many of them.")
+    times: Annotated[PositiveInt, rules(maximum=10_000)] = param(doc="How many of them.")
     layer: Layer = param(doc="The design.")
 
     def declare(self, d: Any, dim: Any) -> Any:
