@@ -43,7 +43,7 @@ class TrainingProgress:
 
     def say(self, text: Any) -> None:
         """A line above the bar."""
-        self._console.print(text, highlight=False, markup=False)
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _eta(self, step: int) -> str:
         seconds = (time.monotonic() - self._started) / max(1, step - self._first) * (self._total - step)

@@ -18,6 +18,7 @@ from seqcfg.runs import manifest, records
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.durable import write_file
 from seqcfg.runs.lock import RunLock
+from seqcfg.training.judging import judge
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.loop import Inputs, TrainingLoop
 from seqcfg.training.resume import refuse_changes
@@ -120,5 +121,5 @@ def _inputs(experiment: Any, prepared: Any) -> Inputs:
     return Inputs(
         loader.dataset,
         validation=lambda: (batch.arrays for batch in evaluation_batches(split, features, max_tokens=recipe.evaluation.max_tokens)),
-        judge=None,
+        judge=judge(experiment, prepared.codecs, split) if training.validation.decode else None,
     )
