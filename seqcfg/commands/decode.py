@@ -70,7 +70,8 @@ def _decode_lines(decoder: Any, lines: Iterator[str], emit: Callable[[int, Any],
     done = 0
     with prepare_bar("lines") as progress:
         while block := list(islice(lines, BLOCK)):
-            for number, decoded in enumerate(decoder.decode(block, lambda count: progress("decoding", done + count, 0)), done):
+            results = decoder.decode(block, lambda count, before=done: progress("decoding", before + count, 0))
+            for number, decoded in enumerate(results, done):
                 emit(number, decoded)
             done += len(block)
 
@@ -108,8 +109,9 @@ def _opened(name: str) -> Iterator[Iterator[str]]:
 @contextlib.contextmanager
 def _target(name: str) -> Iterator[IO[str]]:
     if name == "-":
-        yield sys.stdout
-        sys.stdout.flush()
+        out = click.get_text_stream("stdout", encoding="utf-8")
+        yield out
+        out.flush()
         return
     with open(name, "w", encoding="utf-8", newline="\n") as file:
         yield file

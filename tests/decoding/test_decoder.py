@@ -1,0 +1,134 @@
+"""The decoder: order, batches, empty and long lines, with a task that can be computed by hand."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqcfg.component.component import Component
+from seqcfg.component.reserved_ids import END, NUM_RESERVED
+from seqcfg.decoding.beam import Beam
+from seqcfg.decoding.decoder import Decoder, rounded
+from seqcfg.decoding.greedy import Greedy
+from seqcfg.decoding.sample import Sample
+from seqcfg.decoding.settings import Decoding, LengthLimit
+from seqcfg.decoding.with_outputs import with_outputs
+from seqcfg.errors import UserError
+from seqcfg.plan.declaration import declare
+
+LETTERS = 26
+
+
+class Echo(Component, kind="test_task"):
+    """Repeats its input shifted by one letter: a -> b, z -> a; ids are letters."""
+
+    sharpness: float = 9.0
+
+    def declare(self, d):
+        d.weight("shift", (1,))
+
+    def encode_texts(self, codecs, texts):
+        rows = [[ord(c) - ord("a") + NUM_RESERVED for c in text.strip()] + [END] for text in texts]
+        ids = np.zeros([len(rows), max(map(len, rows))], np.int32)
+        for index, row in enumerate(rows):
+            ids[index, : len(row)] = row
+        return {"source": ids, "source_length": np.array([len(row) for row in rows], np.int32)}
+
+    def decode_ids(self, codecs, ids):
+        return ["".join(chr(i - NUM_RESERVED + ord("a")) for i in row) for row in ids]
+
+    def stepper(self, w):
+        return EchoStepper(w, self.sharpness)
+
+
+class EchoStepper:
+    vocabulary = LETTERS + NUM_RESERVED
+
+    def __init__(self, w, sharpness):
+        self.shift, self.sharpness = w.shift, sharpness
+
+    def start(self, inputs, max_length):
+        return dict(inputs), {}
+
+    def step(self, fixed, moving, tokens, index):
+        source, length = fixed["source"], fixed["source_length"]
+        at = tf.gather(source, tf.minimum(index, tf.shape(source)[1] - 1), axis=1)
+        letter = (at - NUM_RESERVED + tf.cast(self.shift[0], tf.int32)) % LETTERS + NUM_RESERVED
+        wanted = tf.where(index >= length - 1, END, letter)
+        logits = self.sharpness * tf.one_hot(wanted, self.vocabulary)
+        return moving, tf.repeat(logits, tf.shape(tokens)[0] // tf.shape(source)[0], axis=0)
+
+
+def decoder(task=None, shift=1.0, **settings):
+    task = task or Echo()
+    return Decoder(
+        task, declare(task), {"shift": np.array([shift], np.float32)}, {}, Decoding(**{"xla": False, "search": Beam(width=3)} | settings)
+    )
+
+
+TEXTS = ["abc", "", "z", "hello", "   ", "a" * 30, "quick", "brown", "fox", "", "zz"]
+SHIFTED = ["bcd", "", "a", "ifmmp", "", "b" * 30, "rvjdl", "cspxo", "gpy", "", "aa"]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 4, 64])
+def test_every_line_comes_back_in_its_place_whatever_the_batch_size(batch_size):
+    assert [one.text for one in decoder(batch_size=batch_size).decode(TEXTS)] == SHIFTED
+
+
+@pytest.mark.parametrize("search", [Greedy(), Sample(temperature=0.1)], ids=["greedy", "sample"])
+def test_other_searches_do_the_same(search):
+    assert [one.text for one in decoder(search=search).decode(TEXTS)] == SHIFTED
+
+
+def test_samples_depend_on_the_line_and_not_on_the_batch():
+    results = [decoder(Echo(sharpness=1.0), search=Sample(n_best=2), batch_size=size).decode(TEXTS * 2) for size in (3, 64)]
+    assert [one.texts for one in results[0]] == [one.texts for one in results[1]]
+    assert results[0][0].texts != results[0][len(TEXTS)].texts
+
+
+def test_a_trace_serves_all_shapes():
+    one = decoder(batch_size=4)
+    one.decode(TEXTS)
+    one.decode(["ab"] * 9 + ["c" * 40])
+    assert one._traced.experimental_get_tracing_count() == 1
+
+
+def test_long_lines_are_cut_and_counted_and_keep_their_end():
+    one = decoder(max_source_length=5)
+    assert [r.text for r in one.decode(["abcdefgh", "abcd", "abcde"])] == ["bcde", "bcde", "bcde"]
+    assert one.num_cut == 2
+
+
+def test_the_length_limit_is_that_of_each_line():
+    limited = decoder(length_limit=LengthLimit(ratio=0.5, offset=0), batch_size=8)
+    assert [r.text for r in limited.decode(["abcdefg", "abc"])] == ["bcde", "bc"]  # half of 8 and of 4 tokens, the end included
+    assert LengthLimit(ratio=0.0).longest(3, 50) == 50
+    assert LengthLimit(ratio=2.0, offset=10).longest(30, 50) == 50
+
+
+def test_n_best_comes_with_falling_scores():
+    result = decoder(search=Beam(width=4, n_best=3)).decode(["abc"])[0]
+    assert len(result.texts) == len(set(result.texts)) == 3 and result.scores == sorted(result.scores, reverse=True)
+    assert result.text == "bcd"
+    assert with_outputs(Decoding(), 2).search.n_best == 2
+    with pytest.raises(UserError, match="one output per line"):
+        with_outputs(Decoding(search=Greedy()), 2)
+
+
+def test_progress_reaches_the_number_of_lines():
+    seen = []
+    decoder(batch_size=4).decode(TEXTS, seen.append)
+    assert seen == sorted(seen) and seen[-1] == len(TEXTS)
+
+
+def test_a_model_of_nan_is_reported():
+    with pytest.raises(UserError, match="no finite probabilities"):
+        decoder(Echo(sharpness=float("nan"))).decode(["abc"])
+
+
+def test_lengths_are_rounded_up_to_few_values():
+    assert [rounded(n) for n in (0, 1, 8, 9, 48, 49, 64, 65)] == [8, 8, 8, 16, 48, 64, 64, 96]
+    assert len({rounded(n) for n in range(1, 1025)}) < 40
+
+
+def test_no_lines_give_no_results():
+    assert decoder().decode([]) == []

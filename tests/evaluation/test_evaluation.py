@@ -1,0 +1,92 @@
+"""`seqcfg evaluate` and `seqcfg decode` on a small run."""
+
+import gzip
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from seqcfg.commands.decode import command as decode
+from seqcfg.commands.evaluate import command as evaluate
+from seqcfg.errors import UserError
+from seqcfg.evaluation.settings import BestBy
+from tests.evaluation.small_run import make_run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("evaluated"))
+
+
+def call(command, *arguments, **named):
+    return CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False, **named)
+
+
+def stored(run, name):
+    return (run / "evaluations" / "test-step-00000010" / name).read_text(encoding="utf-8")
+
+
+def test_evaluate_stores_scores_with_signatures_and_every_line(run):
+    result = call(evaluate, run, "--data-root", run.parent, "--cache-root", run.parent / "prepared")
+    assert result.exit_code == 0 and "exact_match" in result.stdout
+    found = json.loads(stored(run, "metrics.json"))
+    scores = {score["name"]: score for score in found["metrics"]}
+    assert list(scores) == ["exact_match", "bleu", "perplexity"]
+    assert "version:" in scores["bleu"]["signature"]
+    assert scores["perplexity"]["value"] == pytest.approx(2.718281828 ** found["losses"]["nll"], rel=1e-5)
+    assert (found["step"], found["checkpoint"], found["lines"]) == (10, "step-00000010", 11)
+    assert found["decoding"]["search"]["width"] == 3
+    for name in ("sources", "hypotheses", "references"):
+        assert stored(run, f"{name}.txt").count("\n") == 11
+
+
+def test_decode_gives_the_hypotheses_of_evaluate(run, tmp_path):
+    file, out = tmp_path / "input.gz", tmp_path / "output"
+    file.write_bytes(gzip.compress(stored(run, "sources.txt").encode()))
+    assert call(decode, run, "--input", file, "--output", out).exit_code == 0
+    assert out.read_text(encoding="utf-8") == stored(run, "hypotheses.txt")
+
+
+def test_decode_keeps_empty_lines_and_their_number(run):
+    result = call(decode, run, "--input", "-", input="one\n\n  \ntwenty\ttwo\r\nlast")
+    lines = result.stdout.split("\n")
+    assert len(lines) == 6 and lines[1] == lines[2] == lines[5] == ""
+
+
+def test_decode_writes_n_best_with_scores(run):
+    result = call(decode, run, "--input", "-", "--format", "jsonl", "--n-best", 2, "--scores", input="seven\neight\n")
+    first = json.loads(result.stdout.split("\n")[0])
+    assert first["line"] == 1 and first["text"] == first["n_best"][0] and len(first["scores"]) == 2
+    assert first["scores"] == sorted(first["scores"], reverse=True)
+    table = call(decode, run, "--input", "-", "--format", "tsv", "--n-best", 2, input="seven\n").stdout
+    assert [line.split("\t")[:2] for line in table.splitlines()] == [["1", "1"], ["1", "2"]]
+
+
+def test_decode_says_what_it_cannot_do(run, tmp_path):
+    with pytest.raises(UserError, match="cannot come from a beam of width 3"):
+        call(decode, run, "--input", "-", "--format", "tsv", "--n-best", 9, input="a\n")
+    with pytest.raises(UserError, match="there is no such file"):
+        call(decode, run, "--input", tmp_path / "none")
+    bad = tmp_path / "bad"
+    bad.write_bytes(b"fine\n\xff\n")
+    with pytest.raises(UserError, match="is not UTF-8"):
+        call(decode, run, "--input", bad)
+    assert call(decode, run).exit_code == 2
+    assert call(decode, run, "--input", "-", "--n-best", "2").exit_code == 2
+
+
+def test_interactive_answers_line_by_line(run):
+    result = call(decode, run, "--interactive", input="one\ntwo\n\n")
+    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 2
+
+
+def test_a_split_that_is_not_there_is_refused(run):
+    with pytest.raises(UserError, match="no split 'dev'"):
+        call(evaluate, run, "--split", "dev", "--data-root", run.parent, "--cache-root", run.parent / "prepared")
+
+
+def test_the_best_goes_by_the_stated_goal():
+    assert BestBy().is_better(1.0, 2.0) and not BestBy().is_better(2.0, 2.0)
+    assert BestBy(metric="bleu", goal="maximize").is_better(2.0, 1.0)
+    assert [field for field, _, _ in BestBy(metric="bleu").check()] == ["goal"]
+    assert [field for field, _, _ in BestBy(goal="maximize").check()] == ["goal"]
