@@ -12,7 +12,7 @@ from seqcfg.lazy import tf
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
 from seqcfg.tasks.targets import targets, token_loss
-from seqcfg.tasks.text_ids import padded_ids
+from seqcfg.tasks.text_ids import padded_ids, padded_ids_in_graph
 
 
 class LanguageModeling(Task, type="language_modeling"):
@@ -52,6 +52,15 @@ class LanguageModeling(Task, type="language_modeling"):
 
     def decode_ids(self, codecs: dict[str, Any], ids: list[list[int]]) -> list[str]:
         return codecs[self.tokenizer].decode(ids)
+
+    def encode_in_graph(self, codecs: dict[str, Any], strings: Any) -> dict[str, Any]:
+        """As `encode_texts` for a string tensor [n]; codecs are those of `Codec.graph()`."""
+        ids, lengths = padded_ids_in_graph(codecs[self.tokenizer], strings, end=False)
+        return {"prompt": ids, "prompt_length": lengths}
+
+    def decode_in_graph(self, codecs: dict[str, Any], ids: Any, lengths: Any) -> Any:
+        """As `decode_ids` for ids [n, time] and lengths [n]: a string tensor [n]."""
+        return codecs[self.tokenizer].decode(ids, lengths)
 
     def references(self, columns: Any) -> list[str]:
         return columns.texts("text_text")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.component.reserved_ids import END
-from seqcfg.lazy import np
+from seqcfg.lazy import np, tf
 
 
 def padded_ids(codec: Any, texts: list[str], end: bool = True) -> tuple[Any, Any]:
@@ -16,3 +16,12 @@ def padded_ids(codec: Any, texts: list[str], end: bool = True) -> tuple[Any, Any
     for index, row in enumerate(rows):
         ids[index, : len(row)] = row
     return ids, lengths
+
+
+def padded_ids_in_graph(codec: Any, strings: Any, end: bool = True) -> tuple[Any, Any]:
+    """As `padded_ids` for a string tensor [n] inside a graph; `codec` is what `Codec.graph()` gives."""
+    rows = tf.cast(codec.encode(strings), tf.int32)
+    if end:
+        rows = tf.concat([rows, tf.fill([tf.shape(strings)[0], 1], END)], axis=1)
+    lengths = tf.cast(rows.row_lengths(), tf.int32)
+    return rows.to_tensor(shape=[None, None]), lengths

@@ -11,7 +11,7 @@ from seqcfg.data.feature import Feature
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
 from seqcfg.tasks.targets import targets, token_loss
-from seqcfg.tasks.text_ids import padded_ids
+from seqcfg.tasks.text_ids import padded_ids, padded_ids_in_graph
 
 
 class Translation(Task, type="translation"):
@@ -55,6 +55,15 @@ class Translation(Task, type="translation"):
 
     def decode_ids(self, codecs: dict[str, Any], ids: list[list[int]]) -> list[str]:
         return codecs[self.target_tokenizer].decode(ids)
+
+    def encode_in_graph(self, codecs: dict[str, Any], strings: Any) -> dict[str, Any]:
+        """As `encode_texts` for a string tensor [n]; codecs are those of `Codec.graph()`."""
+        ids, lengths = padded_ids_in_graph(codecs[self.source_tokenizer], strings)
+        return {"source": ids, "source_length": lengths}
+
+    def decode_in_graph(self, codecs: dict[str, Any], ids: Any, lengths: Any) -> Any:
+        """As `decode_ids` for ids [n, time] and lengths [n]: a string tensor [n]."""
+        return codecs[self.target_tokenizer].decode(ids, lengths)
 
     def references(self, columns: Any) -> list[str]:
         return columns.texts("target_text")

@@ -1,0 +1,92 @@
+"""A trained model as one graph: text or ids in, text or ids out, search inside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.decoding.settings import Decoding
+from seqcfg.errors import UserError
+from seqcfg.layers.create import view
+from seqcfg.lazy import tf
+
+BLANK = r"[\s\v\x1c-\x1f\x{85}\p{Z}]*"  # what str.strip() removes
+
+
+def exported_module(trained: Any, include_tokenizer: bool) -> tuple[Any, dict[str, Any]]:
+    """A tf.Module that owns weights and tokenizers, and its signatures by name (concrete functions)."""
+    task = trained.experiment.recipe.task
+    module = tf.Module(name="model")
+    module.weights = {path: tf.Variable(value, trainable=False, name=path.replace("/", ".")) for path, value in trained.weights.items()}
+    search = _search(trained, module.weights)
+    specs = _specs(task, trained.codecs)
+    ids = tf.function(lambda **inputs: _ids_outputs(search(_cut(inputs, trained))), autograph=False).get_concrete_function(**specs)
+    module.signatures_by_name = {"ids": ids}
+    if not include_tokenizer:
+        return module, {"serving_default": ids}
+    if not hasattr(task, "encode_in_graph"):
+        raise UserError(f"a {task.type} task takes no text inside a graph", hint="set include_tokenizer: false in the export section")
+    module.codecs = {name: codec.graph() for name, codec in trained.codecs.items()}
+
+    def translate(text: Any) -> dict[str, Any]:
+        found = search(_cut(task.encode_in_graph(module.codecs, text), trained))
+        return _text_outputs(task, module.codecs, text, found)
+
+    text = tf.function(translate, autograph=False).get_concrete_function(tf.TensorSpec([None], tf.string, name="text"))
+    return module, {"serving_default": text, "ids": ids}
+
+
+def _search(trained: Any, weights: dict[str, Any]) -> Any:
+    """The recipe's search as a function of the task's inputs; buffers are as long as the longest row demands."""
+    recipe = trained.experiment.recipe
+    settings = recipe.decoding or Decoding()
+
+    def search(inputs: dict[str, Any]) -> Any:
+        lengths = tf.reduce_max([inputs[name] for name in inputs if name.endswith("_length")], axis=0)
+        limits = _limits(settings, lengths)
+        w = view(trained.declaration, weights, dtype=trained.precision)
+        most = tf.maximum(tf.reduce_max(limits), 0)
+        return settings.search(recipe.task.stepper(w), inputs, most, limits=limits, lines=tf.range(tf.shape(lengths)[0]))
+
+    return search
+
+
+def _limits(settings: Any, lengths: Any) -> Any:
+    """LengthLimit.longest for lengths [n] int32; float64, so that rounding is that of Python."""
+    ratio, offset, most = settings.length_limit.ratio, settings.length_limit.offset, settings.max_length
+    if ratio == 0:
+        return tf.fill(tf.shape(lengths), most)
+    scaled = tf.cast(tf.floor(tf.constant(ratio, tf.float64) * tf.cast(lengths, tf.float64)), tf.int32)
+    return tf.minimum(scaled + offset, most)
+
+
+def _cut(inputs: dict[str, Any], trained: Any) -> dict[str, Any]:
+    """Inputs of at most max_source_length positions; the last id, which is the end id, stays the last."""
+    most = (trained.experiment.recipe.decoding or Decoding()).max_source_length
+    cut = dict(inputs)
+    for name in [name for name in inputs if f"{name}_length" in inputs]:
+        values, lengths = inputs[name], inputs[f"{name}_length"]
+        last = tf.gather(values, tf.maximum(lengths - 1, 0), batch_dims=1)
+        is_last = (tf.range(tf.shape(values)[1]) == most - 1) & (lengths > most)[:, None]
+        cut[name] = tf.where(is_last, last[:, None], values)[:, :most]
+        cut[f"{name}_length"] = tf.minimum(lengths, most)
+    return cut
+
+
+def _specs(task: Any, codecs: dict[str, Any]) -> dict[str, Any]:
+    """Signature of the task's inputs, taken from an example."""
+    example = task.encode_texts(codecs, ["a"])
+    return {name: tf.TensorSpec([None] * value.ndim, value.dtype, name=name) for name, value in example.items()}
+
+
+def _ids_outputs(found: Any) -> dict[str, Any]:
+    return {"ids": found.tokens, "lengths": found.lengths, "scores": found.scores}
+
+
+def _text_outputs(task: Any, codecs: dict[str, Any], text: Any, found: Any) -> dict[str, Any]:
+    number = found.tokens.shape[1]
+    flat = tf.reshape(found.tokens, [-1, tf.shape(found.tokens)[2]])
+    texts = tf.reshape(task.decode_in_graph(codecs, flat, tf.reshape(found.lengths, [-1])), [-1, number])
+    is_blank = tf.strings.regex_full_match(text, BLANK)[:, None]
+    texts, scores = tf.where(is_blank, "", texts), tf.where(is_blank, 0.0, found.scores)
+    outputs = {"text": texts[:, 0], "scores": scores[:, 0]}
+    return outputs if number == 1 else outputs | {"n_best_text": texts, "n_best_scores": scores}
