@@ -20,7 +20,7 @@ class Stopping:
 
     def __init__(self, max_minutes: float | None = None):
         self.signal: int | None = None
-        self._deadline = None if max_minutes is None else _process_start() + 60.0 * max_minutes
+        self._deadline = None if max_minutes is None else process_start() + 60.0 * max_minutes
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Stopping:
@@ -50,7 +50,7 @@ class Stopping:
         self.signal = number
 
 
-def _process_start() -> float:
+def process_start() -> float:
     """The start of this process on the monotonic clock."""
     try:
         with open("/proc/self/stat", encoding="ascii") as file:
