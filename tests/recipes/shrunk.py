@@ -1,0 +1,21 @@
+"""The demo recipes, made so small that a test can train them."""
+
+from seqcfg.recipe import shipped
+
+TRANSLATION = (
+    str(shipped.find("mt/demo_numbers_enfr")),
+    "vars.width=16", "vars.hidden=16", "vars.heads=2", "vars.layers=1",
+    "tokenizers.shared={type: byte}", "data.splits.train.num_examples=60", "data.splits.validation.num_examples=10",
+    "data.splits.test.num_examples=10", "data.batching.max_length=200", "data.batching.max_tokens=512",
+)  # fmt: skip
+LANGUAGE_MODELING = (
+    str(shipped.find("lm/demo_numbers_fr")),
+    "vars.width=16", "tokenizers.french={type: byte}", "data.splits.train.num_examples=60", "data.splits.validation.num_examples=10",
+    "data.splits.test.num_examples=10", "data.batching.max_length=200", "data.batching.max_tokens=512",
+)  # fmt: skip
+
+
+def arguments(shrunk):
+    """Recipe and --set options as a command takes them."""
+    recipe, *overrides = shrunk
+    return [recipe, *(part for override in overrides for part in ("--set", override))]

@@ -1,0 +1,47 @@
+"""What bin/bench measures of training is what the recipe does."""
+
+import json
+import sys
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from seqcfg.plan import table
+from seqcfg.recipe.experiment import load
+from tests.recipes.shrunk import LANGUAGE_MODELING, arguments
+
+BENCH = Path(__file__).resolve().parents[2] / "bin" / "bench"
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch, capsys):
+    """Runs one measurement of a tenth of a second in this process and returns its result."""
+    program = ModuleType("bench")
+    program.__file__ = str(BENCH)
+    exec(SourceFileLoader("bench", str(BENCH)).source_to_code(BENCH.read_bytes(), str(BENCH)), program.__dict__)
+
+    def measure(what):
+        brief = ["--seconds", "0.1", "--window", "0.1", "--warm-up", "0", "--cache-root", str(tmp_path)]
+        recipe, *overrides = arguments(LANGUAGE_MODELING)
+        monkeypatch.setattr(sys, "argv", ["bench", what, "--recipe", recipe, *overrides, *brief])
+        program.main()
+        return json.loads(capsys.readouterr().out)["result"]
+
+    return measure
+
+
+def test_training_and_loading_are_measured_in_one_window_each(bench):
+    experiment = load(LANGUAGE_MODELING[0], LANGUAGE_MODELING[1:])
+    trained, loaded = bench("train"), bench("loader")
+    assert trained["parameters"] == table.total(experiment.declaration)
+    assert (trained["precision"], trained["traces"]) == ("float32", 1)
+    assert trained["steps"] >= 1 + 2 * experiment.recipe.training.steps_per_call  # the first, a warm-up and a window
+    assert 0 < trained["target_tokens_per_step"] <= experiment.recipe.data.batching.max_tokens
+    assert 0 <= trained["padding"] < 1
+    assert trained["first_step_seconds"] > trained["preparing_seconds"]
+    assert trained["peak_mib"] > 100
+    for rate in (trained["target_tokens_per_second"], trained["target_tokens_per_cpu_second"], loaded["batches_per_second"]):
+        assert rate["windows"] == 1
+        assert rate["min"] == rate["median"] == rate["max"] > 0
