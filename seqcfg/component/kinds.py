@@ -82,16 +82,25 @@ class Schedule(Component, kind="schedule"):
 
 
 class Optimizer(Component, kind="optimizer"):
-    """`slots() -> dict[name, initial value]`; `update(gradient, weight, slots, rate, step) -> (weight, slots)`, pure."""
+    """How a gradient changes a weight; pure, and independent of the weight's place in the model.
+
+    `slots() -> {name: initial value}` is what is kept per weight; `scalars(rate, step) -> {name: scalar}` is computed
+    once per step for all weights; `update(gradient, weight, slots, scalars) -> (weight, slots)`.
+    """
 
     if TYPE_CHECKING:
 
         def slots(self) -> dict[str, float]: ...
-        def update(self, gradient: Any, weight: Any, slots: dict[str, Any], rate: Any, step: Any) -> tuple[Any, dict[str, Any]]: ...
+        def scalars(self, rate: Any, step: Any) -> dict[str, Any]: ...
+        def update(self, gradient: Any, weight: Any, slots: dict[str, Any], scalars: dict[str, Any]) -> tuple[Any, dict[str, Any]]: ...
 
 
 class Source(Component, kind="source"):
     """`examples(root) -> Iterator[Example]` in a fixed order; `paths()` names the files that are read."""
+
+    def field_names(self) -> tuple[str, ...] | None:
+        """The fields that every whole example has, or None where only reading tells."""
+        return None
 
 
 class Tokenizer(Component, kind="tokenizer"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
+from seqcfg.component.catalog import closest, load
 from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Section, Task, Tokenizer
 from seqcfg.component.types import FixedType, Name, NonNegativeFloat, Text, rules
@@ -22,7 +23,7 @@ Requirement = Annotated[
 class Claim(Record):
     """What a run of this recipe must reach."""
 
-    metric: str = param(doc="Type of the metric.")
+    metric: str = param(doc="Type of a metric, or the name under which one of evaluation.metrics is shown.")
     split: str = param(doc="Name of the split it is measured on.")
     value: float = param(doc="Value to reach, in the metric's own unit.")
     tolerance: NonNegativeFloat = param(default=0.0, doc="How far below the value a run may stay, in the metric's unit.")
@@ -54,6 +55,44 @@ class Recipe(Record):
 
     def check(self) -> Iterator[tuple[str, str, str]]:
         splits = getattr(self.data, "splits", None)
+        if splits:
+            yield from self._check_splits(splits)
+            yield from self._check_fields(splits)
+        yield from self._check_metrics()
+
+    def _check_splits(self, splits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """Splits that are named must exist; the default one may be missing, for who only wants to train."""
+        there = f"data.splits has {', '.join(splits)}"
+        named = {f"claims.{index}.split": claim.split for index, claim in enumerate(self.claims)}
+        if self.evaluation is not None and self.evaluation.split != type(self.evaluation)().split:  # type: ignore[attr-defined]
+            named["evaluation.split"] = self.evaluation.split  # type: ignore[attr-defined]
+        for path, name in named.items():
+            if name not in splits:
+                yield path, f"there is no split {name!r}", closest(name, splits) or there
+
+    def _check_fields(self, splits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """The task reads fields of every split, and tokenizers learn from fields of the one that is trained on."""
+        given = {name: source.field_names() for name, source in splits.items()}
+        for split, fields in given.items():
+            for field in sorted({feature.field for feature in self._features()}):
+                if fields is not None and field not in fields:
+                    message = f"gives {', '.join(fields)}, and the task reads {field!r}"
+                    yield f"data.splits.{split}", message, "name one of them in the task, or take a source that has it"
+        learnt = given.get(self.data.training_split)  # type: ignore[union-attr]
+        for name, tokenizer in self.tokenizers.items():
+            wanted = [] if tokenizer.paths() else getattr(tokenizer, "fields", [])  # type: ignore[attr-defined]
+            missing = [field for field in wanted if learnt is not None and field not in learnt]
+            if learnt is not None and missing:
+                message = f"there is no field {missing[0]!r} to learn from"
+                yield f"tokenizers.{name}.fields", message, f"data.splits.{self.data.training_split} gives {', '.join(learnt)}"  # type: ignore[union-attr]
+
+    def _features(self) -> list[Any]:
+        features = getattr(self.task, "features", None)
+        return list(features().values()) if features is not None else []
+
+    def _check_metrics(self) -> Iterator[tuple[str, str, str]]:
+        known = set(load()["metric"]) | {getattr(metric, "label", "") for metric in getattr(self.evaluation, "metrics", [])} - {""}
         for index, claim in enumerate(self.claims):
-            if splits and claim.split not in splits:
-                yield f"claims.{index}.split", f"there is no split {claim.split!r}", f"data.splits has {', '.join(splits)}"
+            if claim.metric not in known:
+                hint = closest(claim.metric, known) or f"there are {', '.join(sorted(known))}"
+                yield f"claims.{index}.metric", f"there is no metric called {claim.metric!r}", hint

@@ -3,8 +3,8 @@
 import json
 import sys
 from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -18,9 +18,10 @@ BENCH = Path(__file__).resolve().parents[2] / "bin" / "bench"
 @pytest.fixture
 def bench(tmp_path, monkeypatch, capsys):
     """Runs one measurement of a tenth of a second in this process and returns its result."""
-    program = ModuleType("bench")
-    program.__file__ = str(BENCH)
-    exec(SourceFileLoader("bench", str(BENCH)).source_to_code(BENCH.read_bytes(), str(BENCH)), program.__dict__)
+    loader = SourceFileLoader("bench", str(BENCH))
+    program = module_from_spec(spec_from_loader("bench", loader))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader.exec_module(program)
 
     def measure(what):
         brief = ["--seconds", "0.1", "--window", "0.1", "--warm-up", "0", "--cache-root", str(tmp_path)]

@@ -26,6 +26,10 @@ class JsonLines(Source, type="jsonl"):
         """The files that are read, as the recipe names them."""
         return as_list(self.path)
 
+    def field_names(self) -> tuple[str, ...]:
+        """The fields that are filled from keys."""
+        return tuple(self.fields)
+
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per line; text must be a string that UTF-8 can hold. A damaged line becomes an example with a problem."""
         for name in self.paths():

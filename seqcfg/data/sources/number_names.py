@@ -35,6 +35,10 @@ class NumberNames(Source, type="number_names"):
         """No file is read."""
         return []
 
+    def field_names(self) -> tuple[str, ...]:
+        """What an example has."""
+        return ("source", "target")
+
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per number; raises UserError if the part has fewer numbers than asked for."""
         for line, number in enumerate(self.numbers().tolist(), 1):

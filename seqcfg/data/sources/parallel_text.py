@@ -44,6 +44,10 @@ class ParallelText(Source, type="parallel_text"):
         """The files that are read, as the recipe names them."""
         return [*as_list(self.source), *as_list(self.target)]
 
+    def field_names(self) -> tuple[str, ...]:
+        """What an example has."""
+        return ("source", "target")
+
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per pair of lines; a damaged line makes the pair an example with a problem."""
         on_source, on_target = self._normalizers()

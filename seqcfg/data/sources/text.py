@@ -23,6 +23,10 @@ class TextLines(Source, type="text"):
         """The files that are read, as the recipe names them."""
         return as_list(self.path)
 
+    def field_names(self) -> tuple[str, ...]:
+        """The one field of a line."""
+        return (self.field,)
+
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per line; a damaged line becomes an example with a problem."""
         for name in self.paths():

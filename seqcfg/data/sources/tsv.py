@@ -31,6 +31,10 @@ class TabSeparated(Source, type="tsv"):
         """The files that are read, as the recipe names them."""
         return as_list(self.path)
 
+    def field_names(self) -> tuple[str, ...]:
+        """The columns that have a name."""
+        return tuple(name for name in self.columns if name)
+
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per line; a damaged or short line becomes an example with a problem."""
         for name in self.paths():
