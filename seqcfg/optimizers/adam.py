@@ -24,15 +24,29 @@ class Adam(Optimizer, type="adam"):
         """What is kept per weight, and where it starts."""
         return {"mean": 0.0, "square": 0.0}
 
-    def update(self, gradient: Any, weight: Any, slots: dict[str, Any], rate: Any, step: Any) -> tuple[Any, dict[str, Any]]:
-        """The weight and its slots after one update; step counts finished updates."""
+    def scalars(self, rate: Any, step: Any) -> dict[str, Any]:
+        """Numbers shared by all weights; step counts finished updates.
+
+        rate m^ / (sqrt(v^) + epsilon) is written with both corrections folded in: rate r / (1 - b1^t) m / (sqrt(v) + epsilon r)
+        with r = sqrt(1 - b2^t), which saves two passes over every weight.
+        """
         t = tf.cast(step, tf.float32) + 1.0
-        mean = self.beta1 * slots["mean"] + (1.0 - self.beta1) * gradient
-        square = self.beta2 * slots["square"] + (1.0 - self.beta2) * tf.square(gradient)
-        # rate m^ / (sqrt(v^) + epsilon), with both corrections folded into scalars: two passes over the weight less
         root = tf.sqrt(1.0 - tf.pow(self.beta2, t))
-        scaled = rate * root / (1.0 - tf.pow(self.beta1, t))
-        return weight - scaled * mean / (tf.sqrt(square) + self.epsilon * root), {"mean": mean, "square": square}
+        return {
+            "rate": rate,
+            "scaled_rate": rate * root / (1.0 - tf.pow(self.beta1, t)),
+            "epsilon": self.epsilon * root,
+            "keep_mean": tf.constant(self.beta1),
+            "new_mean": tf.constant(1.0 - self.beta1),
+            "keep_square": tf.constant(self.beta2),
+            "new_square": tf.constant(1.0 - self.beta2),
+        }
+
+    def update(self, gradient: Any, weight: Any, slots: dict[str, Any], scalars: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The weight and its slots after one update."""
+        mean = scalars["keep_mean"] * slots["mean"] + scalars["new_mean"] * gradient
+        square = scalars["keep_square"] * slots["square"] + scalars["new_square"] * tf.square(gradient)
+        return weight - scalars["scaled_rate"] * mean / (tf.sqrt(square) + scalars["epsilon"]), {"mean": mean, "square": square}
 
 
 class AdamW(Adam, type="adamw"):
@@ -40,7 +54,11 @@ class AdamW(Adam, type="adamw"):
 
     weight_decay: NonNegativeFloat = param(default=0.01, doc="Share of a weight that is taken off per update, times the rate.")
 
-    def update(self, gradient: Any, weight: Any, slots: dict[str, Any], rate: Any, step: Any) -> tuple[Any, dict[str, Any]]:
+    def scalars(self, rate: Any, step: Any) -> dict[str, Any]:
+        """As Adam, and the share that decays."""
+        return super().scalars(rate, step) | {"decay": rate * self.weight_decay}
+
+    def update(self, gradient: Any, weight: Any, slots: dict[str, Any], scalars: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """As Adam; the decay uses the weight before the step."""
-        stepped, slots = super().update(gradient, weight, slots, rate, step)
-        return stepped - rate * self.weight_decay * weight, slots
+        stepped, slots = super().update(gradient, weight, slots, scalars)
+        return stepped - scalars["decay"] * weight, slots

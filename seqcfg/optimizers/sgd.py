@@ -19,10 +19,14 @@ class SGD(Optimizer, type="sgd"):
         """What is kept per weight, and where it starts."""
         return {"velocity": 0.0} if self.momentum else {}
 
-    def update(self, gradient: Any, weight: Any, slots: dict[str, Any], rate: Any, step: Any) -> tuple[Any, dict[str, Any]]:
+    def scalars(self, rate: Any, step: Any) -> dict[str, Any]:
+        """Numbers shared by all weights."""
+        return {"rate": rate}
+
+    def update(self, gradient: Any, weight: Any, slots: dict[str, Any], scalars: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The weight and its slots after one update."""
         if not self.momentum:
-            return weight - rate * gradient, slots
+            return weight - scalars["rate"] * gradient, slots
         velocity = self.momentum * slots["velocity"] + gradient
         direction = gradient + self.momentum * velocity if self.nesterov else velocity
-        return weight - rate * direction, {"velocity": velocity}
+        return weight - scalars["rate"] * direction, {"velocity": velocity}

@@ -70,17 +70,17 @@ class TrainingStep:
     def _learn(self, name: str, gradients: list[Any], weight: Any, step: Any) -> Any:
         """Applies one learner's mean gradient; returns its norm before clipping."""
         learner = self._learners[name]
-        gradients = [gradient / tf.maximum(weight, 1.0) for gradient in gradients]
+        share = 1.0 / tf.maximum(weight, 1.0)
+        gradients = [gradient * share for gradient in gradients]
         norm = tf.linalg.global_norm(gradients)
         gradients = _clipped(learner, gradients, norm)
         takes_part = tf.math.floormod(step - learner.offset_steps, learner.every_steps) == 0
         is_finite = tf.math.is_finite(norm)
 
         def apply() -> Any:
-            rate = learner.schedule(step)
-            count = tf.cast(step, tf.int64) // learner.every_steps
+            scalars = learner.optimizer.scalars(learner.schedule(step), tf.cast(step, tf.int64) // learner.every_steps)
             for path, gradient in zip(self._paths[name], gradients, strict=True):
-                self._apply(name, learner, path, gradient, rate, count)
+                self._apply(name, learner, path, gradient, scalars)
             return tf.constant(0, tf.int64)
 
         def leave() -> Any:
@@ -89,11 +89,11 @@ class TrainingStep:
         self._state.skipped.assign_add(tf.cond(is_finite & takes_part, apply, leave))
         return norm
 
-    def _apply(self, name: str, learner: Learner, path: str, gradient: Any, rate: Any, count: Any) -> None:
+    def _apply(self, name: str, learner: Learner, path: str, gradient: Any, scalars: dict[str, Any]) -> None:
         variable = self._state.weights[path]
         slots = {slot: variables[path] for slot, variables in self._state.slots[name].items()}
         values = {slot: slot_variable.read_value() for slot, slot_variable in slots.items()}
-        value, values = learner.optimizer.update(gradient, variable.read_value(), values, rate, count)
+        value, values = learner.optimizer.update(gradient, variable.read_value(), values, scalars)
         variable.assign(value)
         for slot, slot_variable in slots.items():
             slot_variable.assign(values[slot])

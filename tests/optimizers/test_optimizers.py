@@ -14,7 +14,7 @@ def run(optimizer, gradients, rate=0.1, weight=1.0):
     slots = {name: tf.constant(start) for name, start in optimizer.slots().items()}
     value = tf.constant(weight)
     for step, gradient in enumerate(gradients):
-        value, slots = optimizer.update(tf.constant(gradient), value, slots, rate, step)
+        value, slots = optimizer.update(tf.constant(gradient), value, slots, optimizer.scalars(tf.constant(rate), step))
     return float(value)
 
 
