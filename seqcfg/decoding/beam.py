@@ -144,7 +144,7 @@ class Beam(Search, type="beam"):
         """The best tokens after each hypothesis, enough to fill the beam: log-probabilities and ids [batch, width, count]."""
         count = min(self.width + NUM_RESERVED, logits.shape[-1])
         values, ids = best_tokens(logits, count)
-        total = log_total(logits, values[:, 0])
+        total = log_total(logits, ids[:, 0], values[:, 0])
         values = tf.minimum(values - total[:, None], 0.0)  # rounding must not make a log-probability rise
         end = tf.minimum(logits[:, END] - total, 0.0)
         barred = (ids == PAD) | (ids == START) | ((ids == END) & (state.index < self.min_length))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import collections
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from seqcfg.decoding.best_tokens import FOR_XLA
 from seqcfg.errors import UserError
 from seqcfg.layers.create import view
 from seqcfg.lazy import np, tf
 
 LINES_AT_ONCE = 8192  # lines that are encoded and sorted together, which bounds memory
+BATCHES_WORTH_COMPILING = 32  # of one shape; XLA takes seconds to compile and saves up to nine tenths of a batch's time
 FINE_TIMES = 48  # source lengths are rounded up to multiples of 8 until here, of 32 after: few shapes, few compilations
 
 
@@ -41,7 +44,8 @@ class Decoder:
     ):
         self._task, self._declaration, self._codecs, self._settings, self._precision = task, declaration, codecs, settings, precision
         self.weights = {path: _as_variable(path, value) for path, value in weights.items()}
-        self._traced: Any = None
+        self._traced: dict[bool, Any] = {}  # by whether XLA compiles it
+        self._batches: collections.Counter[tuple[int, int]] = collections.Counter()  # by rows and time
         self.num_cut = 0
 
     def decode(self, texts: list[str], progress: Callable[[int], None] | None = None) -> list[Decoded]:
@@ -60,6 +64,7 @@ class Decoder:
             inputs, lengths = self._encode([texts[number] for number in numbers])
             order = np.argsort(-lengths, kind="stable")
             rows = _batch_rows(len(numbers), self._settings.batch_size)
+            self._batches.update((rows, rounded(int(lengths[order[start]]))) for start in range(0, len(order), rows))
             for start in range(0, len(order), rows):
                 chosen = order[start : start + rows]
                 hypotheses = self._search(inputs, lengths, chosen, rows, first + np.asarray(numbers, np.int64))
@@ -95,21 +100,27 @@ class Decoder:
         limit, most = self._settings.length_limit, self._settings.max_length
         limits = np.array([limit.longest(int(length), most) for length in lengths[chosen]], np.int32)
         buffer = limit.longest(time, most)
-        if self._traced is None:
-            self._traced = self._trace(batch)
+        is_worthwhile = self._batches[rows, time] >= BATCHES_WORTH_COMPILING
+        xla = self._settings.xla == "always" or (self._settings.xla == "auto" and is_worthwhile)
+        if xla not in self._traced:
+            self._traced[xla] = self._trace(batch, xla)
         tensors = {name: tf.constant(value) for name, value in batch.items()}
-        result = self._traced(tensors, tf.constant(limits), tf.constant(lines[chosen] & 0x7FFFFFFF, tf.int32), tf.constant(buffer))
+        result = self._traced[xla](tensors, tf.constant(limits), tf.constant(lines[chosen] & 0x7FFFFFFF, tf.int32), tf.constant(buffer))
         return type(result)(*(part.numpy() for part in result))
 
-    def _trace(self, batch: dict[str, Any]) -> Any:
+    def _trace(self, batch: dict[str, Any], xla: bool) -> Any:
         def search(inputs: dict[str, Any], limits: Any, lines: Any, max_length: Any) -> Any:
             w = view(self._declaration, self.weights, dtype=self._precision)
-            return self._settings.search(self._task.stepper(w), inputs, max_length, limits=limits, lines=lines)
+            before = FOR_XLA.set(xla)
+            try:
+                return self._settings.search(self._task.stepper(w), inputs, max_length, limits=limits, lines=lines)
+            finally:
+                FOR_XLA.reset(before)
 
         specs = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in batch.items()}
         vector = tf.TensorSpec([None], tf.int32)
         signature = [specs, vector, vector, tf.TensorSpec([], tf.int32)]
-        return tf.function(search, input_signature=signature, autograph=False, jit_compile=self._settings.xla)
+        return tf.function(search, input_signature=signature, autograph=False, jit_compile=xla)
 
     def _results(self, hypotheses: Any, count: int) -> Iterator[Decoded]:
         if np.isnan(hypotheses.scores).any() or (hypotheses.scores[:, 0] == -math.inf).any():

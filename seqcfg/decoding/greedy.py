@@ -8,7 +8,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Search
 from seqcfg.component.reserved_ids import END, NUM_RESERVED, UNKNOWN
 from seqcfg.decoding.chain import follow
-from seqcfg.decoding.rows import limits_of, log_total
+from seqcfg.decoding.rows import limits_of, log_probability
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
@@ -41,4 +41,4 @@ class Greedy(Search, type="greedy"):
             best = tf.maximum(best, logits[:, token])
         tokens = tf.where(must_end, END, tokens)
         best = tf.where(must_end, logits[:, END], best)
-        return tokens, tf.minimum(best - log_total(logits, tf.reduce_max(logits, axis=-1)), 0.0)
+        return tokens, log_probability(logits, best)

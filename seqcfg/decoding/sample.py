@@ -10,7 +10,7 @@ from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeInt, PositiveFloat, PositiveInt, Probability
 from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.chain import follow
-from seqcfg.decoding.rows import limits_of, log_total, repeat_rows
+from seqcfg.decoding.rows import limits_of, log_probability, repeat_rows
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
@@ -54,12 +54,11 @@ class Sample(Search, type="sample"):
 
     def _draw(self, logits: Any, must_end: Any, keys: Any) -> tuple[Any, Any]:
         """A token for each row of logits [rows, vocabulary], by the largest of logit + Gumbel noise; and its log-probability."""
-        total = log_total(logits, tf.reduce_max(logits, axis=-1))
         values, ids = self._candidates(logits)
         noise = -tf.math.log(-tf.math.log(uniform(keys[:, None] + unsigned(ids))))
         place = tf.argmax(values + noise, axis=-1, output_type=tf.int32)
         tokens = tf.where(must_end, END, tf.gather(tf.broadcast_to(ids, tf.shape(values)), place, batch_dims=1))
-        return tokens, tf.minimum(tf.gather(logits, tokens, batch_dims=1) - total, 0.0)
+        return tokens, log_probability(logits, tf.gather(logits, tokens, batch_dims=1))
 
     def _candidates(self, logits: Any) -> tuple[Any, Any]:
         """Logits / temperature, -inf where barred, and the ids they stand for: [rows, count] and [rows, count] or [1, count]."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Search, Section
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
@@ -29,4 +31,8 @@ class Decoding(Section, type="decoding"):
     length_limit: LengthLimit = param(factory=LengthLimit, doc="A limit relative to each source, below `max_length`.")
     max_source_length: PositiveInt = param(default=1024, doc="Longer inputs are cut to this many tokens, with a counted warning.")
     batch_size: PositiveInt = param(default=64, doc="Sentences decoded together; changes speed and memory only.", affects="nothing")
-    xla: bool = param(default=True, doc="Compile the decode loop; pays off after the first batch of each shape.", affects="nothing")
+    xla: Literal["auto", "always", "never"] = param(
+        default="auto",
+        doc="Compile the decode loop: where enough batches of a shape come to pay for it, always, or never.",
+        affects="nothing",
+    )

@@ -37,7 +37,7 @@ class Evaluated:
 def evaluate(trained: Any, columns: Any, split: str, progress: Callable[[str, int, int], None]) -> Evaluated:
     """Measures a trained run (tasks.trained.Trained) on prepared columns by the recipe's evaluation section."""
     recipe = trained.experiment.recipe
-    settings = recipe.evaluation or Evaluation()
+    settings: Any = recipe.evaluation or Evaluation()
     task, features = recipe.task, recipe.task.features()
     progress("loss", 0, columns.num_examples)
     held_out = HeldOutLoss(task, trained.declaration, trained.precision)
@@ -104,7 +104,7 @@ def summary(trained: Any, evaluated: Evaluated) -> dict[str, Any]:
     }
 
 
-def as_plain(component: Component) -> dict[str, Any]:
+def as_plain(component: Any) -> dict[str, Any]:
     """A component's fields, with its type where it has one."""
     plain: dict[str, Any] = {"type": component.type} if component.type else {}
     for field in dataclasses.fields(component):

@@ -38,7 +38,7 @@ def exported_module(trained: Any, include_tokenizer: bool) -> tuple[Any, dict[st
 def _search(trained: Any, weights: dict[str, Any]) -> Any:
     """The recipe's search as a function of the task's inputs; buffers are as long as the longest row demands."""
     recipe = trained.experiment.recipe
-    settings = recipe.decoding or Decoding()
+    settings: Any = recipe.decoding or Decoding()
 
     def search(inputs: dict[str, Any]) -> Any:
         lengths = tf.reduce_max([inputs[name] for name in inputs if name.endswith("_length")], axis=0)

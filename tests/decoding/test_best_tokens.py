@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqcfg.decoding.best_tokens import best_tokens, chunk_size
+from seqcfg.decoding.best_tokens import FOR_XLA, best_tokens, chunk_size
+
+
+@pytest.fixture(params=[False, True], ids=["sorting", "passes"], autouse=True)
+def _way(request):
+    before = FOR_XLA.set(request.param)
+    yield
+    FOR_XLA.reset(before)
 
 
 @pytest.mark.parametrize("vocabulary, count", [(5, 5), (50, 9), (997, 9), (8000, 9), (1024, 1), (600, 40), (4097, 20)])

@@ -61,7 +61,7 @@ class EchoStepper:
 def decoder(task=None, shift=1.0, **settings):
     task = task or Echo()
     return Decoder(
-        task, declare(task), {"shift": np.array([shift], np.float32)}, {}, Decoding(**{"xla": False, "search": Beam(width=3)} | settings)
+        task, declare(task), {"shift": np.array([shift], np.float32)}, {}, Decoding(**{"xla": "never", "search": Beam(width=3)} | settings)
     )
 
 
@@ -89,7 +89,7 @@ def test_a_trace_serves_all_shapes():
     one = decoder(batch_size=4)
     one.decode(TEXTS)
     one.decode(["ab"] * 9 + ["c" * 40])
-    assert one._traced.experimental_get_tracing_count() == 1
+    assert [traced.experimental_get_tracing_count() for traced in one._traced.values()] == [1]
 
 
 def test_long_lines_are_cut_and_counted_and_keep_their_end():
@@ -132,3 +132,11 @@ def test_lengths_are_rounded_up_to_few_values():
 
 def test_no_lines_give_no_results():
     assert decoder().decode([]) == []
+
+
+def test_shapes_that_come_often_are_compiled_and_give_the_same(monkeypatch):
+    monkeypatch.setattr("seqcfg.decoding.decoder.BATCHES_WORTH_COMPILING", 3)
+    one = decoder(batch_size=2, xla="auto")
+    assert one.decode(["abc", "de"] * 2)[1].text == "ef" and list(one._traced) == [False]
+    assert [r.text for r in one.decode(["abc", "de"] * 2)] == ["bcd", "ef"] * 2
+    assert list(one._traced) == [False, True]

@@ -40,7 +40,7 @@ task:
         - {type: residual, norm: {type: layer_norm}, layer: {type: multi_head_attention, num_heads: 2, attend_to: memory}}
 training: {steps: 2, validation: {split: test}}
 evaluation: {metrics: [{type: exact_match}, {type: bleu}, {type: perplexity}]}
-decoding: {search: {type: beam, width: 3}, max_length: 6, batch_size: 4, xla: false}
+decoding: {search: {type: beam, width: 3}, max_length: 6, batch_size: 4, xla: never}
 """
 
 
