@@ -109,7 +109,7 @@ def _opened(name: str) -> Iterator[Iterator[str]]:
 @contextlib.contextmanager
 def _target(name: str) -> Iterator[IO[str]]:
     if name == "-":
-        out = click.get_text_stream("stdout", encoding="utf-8")
+        out: Any = click.get_text_stream("stdout", encoding="utf-8")
         yield out
         out.flush()
         return
