@@ -42,7 +42,7 @@ def command(
     if interactive:
         _converse(decoder, write, scores)
         return
-    with _opened(source or "-") as lines, _target(target) as out:
+    with _opened(source or "-") as lines, click.open_file(target, "w", encoding="utf-8") as out:
         _decode_lines(decoder, lines, lambda number, decoded: write(out, number, decoded, scores))
     if decoder.num_cut:
         click.echo(f"{decoder.num_cut} lines were longer than decoding.max_source_length and were cut", err=True)
@@ -104,17 +104,6 @@ def _opened(name: str) -> Iterator[Iterator[str]]:
         yield (line.rstrip("\r\n") for line in io.TextIOWrapper(file, encoding="utf-8-sig", newline="\n"))
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: is not UTF-8: {error.reason}", hint="convert it first, with iconv for instance") from error
-
-
-@contextlib.contextmanager
-def _target(name: str) -> Iterator[IO[str]]:
-    if name == "-":
-        out: Any = click.get_text_stream("stdout", encoding="utf-8")
-        yield out
-        out.flush()
-        return
-    with open(name, "w", encoding="utf-8", newline="\n") as file:
-        yield file
 
 
 def _write_text(out: IO[str], number: int, decoded: Any, scores: bool) -> None:
