@@ -16,7 +16,8 @@ EXIT_INTERRUPTED = 130
 class Problem:
     """One thing that is wrong: where it is, what it is, how to mend it.
 
-    `line` and `column` count from 1 and are 0 where no text position exists; `path` is the recipe path.
+    `line` and `column` count from 1 and are 0 where no text position exists; `path` is the recipe path; `code` is what
+    `seqcfg explain` has a page about, such as E0107, and empty for problems outside recipes.
     """
 
     message: str
@@ -25,10 +26,11 @@ class Problem:
     file: str = ""
     line: int = 0
     column: int = 0
+    code: str = ""
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
-        head = ": ".join(part for part in (place, self.path, self.message) if part)
+        head = ": ".join(part for part in (place, self.path, self.message) if part) + (f" [{self.code}]" if self.code else "")
         return f"{head}\n    hint: {self.hint}" if self.hint else head
 
 

@@ -8,18 +8,22 @@ import importlib
 import pkgutil
 import re
 from importlib.machinery import FileFinder
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import seqcfg
-from seqcfg.component.component import CATALOG, Component
-from seqcfg.errors import UserError
+from seqcfg.component.component import CATALOG, Component, TypeClash
+from seqcfg.errors import Problem, UserError
 
 FOLDERS = (
     "initializers", "schedules", "optimizers", "losses", "metrics", "layers", "data", "models", "decoding", "tasks",
     "distribution", "training", "evaluation", "export",
 )  # fmt: skip
 ENTRY_POINT_GROUP = "seqcfg.components"
+PLUGIN_ERRORS = (  # what foreign code raises while it is imported; whatever else it raises is shown as a trace
+    ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, NameError, OSError, RuntimeError, SyntaxError,
+    TypeError, ValueError,
+)  # fmt: skip
 DEFINITION = re.compile(rb"""^class \w+\([^)]*\b(type|kind)=["']""", re.MULTILINE)
 
 
@@ -62,12 +66,23 @@ def _defines_components(module: pkgutil.ModuleInfo) -> bool:
     return not source.exists() or DEFINITION.search(source.read_bytes()) is not None
 
 
-def _load_plugin(plugin) -> None:
+def _load_plugin(plugin: EntryPoint) -> None:
     before = {(kind, type) for kind, family in CATALOG.items() for type in family}
-    plugin.load()
+    package = f"{plugin.dist.name} {plugin.dist.version}" if plugin.dist is not None else plugin.value
+    remedy = f"install a version that works, or: pip uninstall {plugin.dist.name if plugin.dist is not None else plugin.value}"
+    try:
+        plugin.load()
+    except TypeClash as failure:
+        raise _plugin_error("E0603", f"two packages define the same type: {package}: {failure}", remedy) from failure
+    except PLUGIN_ERRORS as failure:
+        message = f"the plugin {plugin.name!r} of {package} cannot be imported: {type(failure).__name__}: {failure}"
+        raise _plugin_error("E0601", message, remedy) from failure
     added = {(kind, type) for kind, family in CATALOG.items() for type in family} - before
-    bare = sorted(type for _, type in added if "." not in type)
+    bare = sorted(f"{kind} {type!r}" for kind, type in added if "." not in type)
     if bare:
-        raise UserError(
-            f"plugin {plugin.name!r} ({plugin.value}) adds types without its prefix: {', '.join(bare)}", hint="name them 'vendor.name'"
-        )
+        message = f"the plugin {plugin.name!r} of {package} adds types without its prefix: {', '.join(bare)}"
+        raise _plugin_error("E0602", message, "its author must name them 'vendor.name'")
+
+
+def _plugin_error(code: str, message: str, hint: str) -> UserError:
+    return UserError(problems=(Problem(message=message, hint=hint, code=code),))

@@ -23,6 +23,10 @@ def param(*, default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISS
     return dataclasses.field(default=default, default_factory=factory, metadata={"doc": doc, "affects": affects})
 
 
+class TypeClash(TypeError):
+    """Two classes want the same kind and type."""
+
+
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(param,))
 class Component:
     """A frozen dataclass of `param` fields.
@@ -45,7 +49,7 @@ class Component:
             cls.type = type
             taken = CATALOG[cls.kind].setdefault(type, cls)
             if (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
-                raise TypeError(f"{cls.kind}.{type} is already defined in {taken.__module__}")
+                raise TypeClash(f"{cls.kind} {type!r} is already defined in {taken.__module__}")
 
     def check(self) -> Iterator[tuple[str, str, str]]:
         """Yields (field, message, hint) for every broken rule that spans several fields of this component."""

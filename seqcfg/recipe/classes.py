@@ -58,20 +58,22 @@ def apply_defaults(tree: Node) -> Node:
 def _check_table(table: Node) -> None:
     problems = []
     if not table.is_mapping:
-        raise RecipeError([_problem(table, ("defaults",), "is a mapping of kind.type to fields")])
+        raise RecipeError([_problem(table, ("defaults",), "E0230", "is a mapping of kind.type to fields")])
     for key, node in table.value.items():
         kind, _, name = key.partition(".")
         known = [f"{kind}.{name}" for kind, family in load().items() for name in family]
         if name not in load().get(kind, {}):
             hint = closest(key, known) or "write kind.type, such as layer.dense"
-            problems.append(_problem(node, ("defaults", key), f"there is no component {key!r}", hint, at_key=True))
+            problems.append(_problem(node, ("defaults", key), "E0231", f"there is no component {key!r}", hint, at_key=True))
         elif not node.is_mapping or "type" in node.value:
-            problems.append(_problem(node, ("defaults", key), "is a mapping of fields, without type"))
+            problems.append(_problem(node, ("defaults", key), "E0230", "is a mapping of fields, without type"))
         else:
             fields = fields_of(load()[kind][name])
             for field in (name_ for name_ in node.value if name_ not in fields):
                 message = f"{kind} {name!r} has no field {field!r}"
-                problems.append(_problem(node.value[field], ("defaults", key, field), message, closest(field, fields), at_key=True))
+                problems.append(
+                    _problem(node.value[field], ("defaults", key, field), "E0232", message, closest(field, fields), at_key=True)
+                )
     if problems:
         raise RecipeError(problems)
 
@@ -83,7 +85,7 @@ class _Defaults:
     def fill(self, node: Node, slot: Slot, path: Path) -> Node:
         self.count += 1
         if self.count > MAX_NODES or len(path) > MAX_DEPTH:
-            raise RecipeError([_problem(node, path[:3], "defaults put components into each other without end")])
+            raise RecipeError([_problem(node, path[:3], "E0233", "defaults put components into each other without end")])
         if node.is_list and slot.items:
             return dataclasses.replace(node, value=[self.fill(child, slot.items, (*path, i)) for i, child in enumerate(node.value)])
         if not node.is_mapping:
@@ -129,6 +131,6 @@ def _as_default(node: Node) -> Node:
     return dataclasses.replace(node, value=value, how="defaults")
 
 
-def _problem(node: Node, path: Path, message: str, hint: str = "", at_key: bool = False) -> Problem:
+def _problem(node: Node, path: Path, code: str, message: str, hint: str = "", at_key: bool = False) -> Problem:
     place = node.key_place if at_key and node.key_place else node.place
-    return Problem(message=message, hint=hint, path=text_path(path), file=place.file, line=place.line, column=place.column)
+    return Problem(message=message, hint=hint, path=text_path(path), file=place.file, line=place.line, column=place.column, code=code)

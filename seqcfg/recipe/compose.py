@@ -33,7 +33,7 @@ def _compose(file: str, above: tuple[str, ...], ranks: Iterator[int], how: str) 
         merged = base if merged is None else merge(merged, base)
     rank = next(ranks)
     if rank >= MAX_FILES:
-        raise _error(own, f"is composed of more than {MAX_FILES} files")
+        raise _error(own, "E0206", f"is composed of more than {MAX_FILES} files")
     for _, node in own.walk():
         node.rank = rank
     if merged is None:
@@ -70,7 +70,7 @@ def _base_names(own: Node) -> list[Node]:
     names = base.value if base.is_list else [base]
     for name in names:
         if not isinstance(name.value, str):
-            raise _error(name, "a base is the path of a recipe, or seqcfg:area/name")
+            raise _error(name, "E0201", "a base is the path of a recipe, or seqcfg:area/name")
     return names
 
 
@@ -80,24 +80,28 @@ def _locate(name: Node, file: str, above: tuple[str, ...]) -> str:
         try:
             found = shipped.find(name.value)
         except UserError as failure:
-            raise _error(name, failure.problems[0].message, failure.problems[0].hint) from None
+            raise _error(name, "E0204", failure.problems[0].message, failure.problems[0].hint) from None
     else:
         if FilePath(name.value).is_absolute() or ":" in name.value or "\\" in name.value:
-            raise _error(name, f"{name.value!r} is not a relative path", "bases are relative to this file, with /, or seqcfg:area/name")
+            raise _error(
+                name, "E0202", f"{name.value!r} is not a relative path", "bases are relative to this file, with /, or seqcfg:area/name"
+            )
         found = FilePath(os.path.normpath(FilePath(file).parent / name.value))
         if not found.is_file():
             raise _error(
                 name,
+                "E0203",
                 f"there is no file {os.fspath(found)}",
                 closest(found.name, [path.name for path in found.parent.glob("*.yaml")])
                 or "bases are relative to this file; shipped ones are seqcfg:area/name",
             )
     if any(found.resolve() == FilePath(other).resolve() for other in above):
         chain = " -> ".join([*(FilePath(other).name for other in above), found.name])
-        raise _error(name, f"a recipe cannot be its own base: {chain}")
+        raise _error(name, "E0205", f"a recipe cannot be its own base: {chain}")
     return os.fspath(found)
 
 
-def _error(node: Node, message: str, hint: str = "") -> RecipeError:
+def _error(node: Node, code: str, message: str, hint: str = "") -> RecipeError:
     place = node.place
-    return RecipeError([Problem(message=message, hint=hint, path="base", file=place.file, line=place.line, column=place.column)])
+    problem = Problem(message=message, hint=hint, path="base", file=place.file, line=place.line, column=place.column, code=code)
+    return RecipeError([problem])

@@ -29,7 +29,7 @@ def load(file: str | os.PathLike[str], overrides: Iterable[str] = (), *, allow_b
     experiment = Experiment(name, overrides, check(resolve(name, overrides)))
     if experiment.recipe.data is None and not allow_base:
         hint = "it is a base for others: name it in 'base:' of a recipe that has data"
-        raise RecipeError([problem_at(experiment.tree, ("data",), "the recipe says nothing about data", hint)])
+        raise RecipeError([problem_at(experiment.tree, ("data",), "E0403", "the recipe says nothing about data", hint)])
     return experiment
 
 

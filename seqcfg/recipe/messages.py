@@ -55,27 +55,35 @@ def describe(schema: dict[str, Any]) -> str:
     return words
 
 
-def explain(error: Violation, hint: str = "") -> tuple[str, str]:
-    """(message, hint) for one error of a flat schema; `hint` is the field's own remedy."""
+def explain(error: Violation, hint: str = "") -> tuple[str, str, str]:
+    """(code, message, hint) for one error of a flat schema; `hint` is the field's own remedy."""
     if error.keyword == "anyOf":  # a value of the right type that breaks a rule is explained by that rule
         error = next((part for part in error.context if part.keyword not in ("type", "enum", "const")), error)
     value, rule, schema, keyword = error.value, error.rule, error.schema, error.keyword
     if keyword == "enum":
-        return f"{show(value)} is not {describe(schema)}", _nearest(value, rule) or hint
+        return "E0306", f"{show(value)} is not {describe(schema)}", _nearest(value, rule) or hint
     if keyword in ("type", "anyOf", "const"):
         choices = [choice for part in schema.get("anyOf", []) for choice in part.get("enum", [])]
-        return f"{show(value)} should be {describe(schema)}", _nearest(value, choices) or _retype(value, schema) or hint
+        return "E0305", f"{show(value)} should be {describe(schema)}", _nearest(value, choices) or _retype(value, schema) or hint
     if keyword in BOUNDS:
-        return f"{show(value)} should be {describe(schema)}", hint
+        return "E0307", f"{show(value)} should be {describe(schema)}", hint
     if keyword == "pattern":
-        return f"{show(value)} is not written as it should be", hint or f"it must match {rule}"
+        return "E0308", f"{show(value)} is not written as it should be", hint or f"it must match {rule}"
     if keyword in ("minLength", "maxLength"):
-        return f"the text has {len(value)} characters; {'at least' if keyword == 'minLength' else 'at most'} {rule} are allowed", hint
+        return (
+            "E0309",
+            f"the text has {len(value)} characters; {'at least' if keyword == 'minLength' else 'at most'} {rule} are allowed",
+            hint,
+        )
     if keyword in ("minItems", "maxItems"):
-        return f"the list has {len(value)} items; {'at least' if keyword == 'minItems' else 'at most'} {rule} must be given", hint
+        return "E0310", f"the list has {len(value)} items; {'at least' if keyword == 'minItems' else 'at most'} {rule} must be given", hint
     if keyword in ("minProperties", "maxProperties"):
-        return f"the mapping has {len(value)} keys; {'at least' if keyword == 'minProperties' else 'at most'} {rule} must be given", hint
-    return f"{show(value)} breaks the rule {keyword} {show(rule)}", hint
+        return (
+            "E0310",
+            f"the mapping has {len(value)} keys; {'at least' if keyword == 'minProperties' else 'at most'} {rule} must be given",
+            hint,
+        )
+    return "E0307", f"{show(value)} breaks the rule {keyword} {show(rule)}", hint
 
 
 def _nearest(value: Any, choices: Any) -> str:

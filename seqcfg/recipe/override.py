@@ -30,12 +30,12 @@ def _parse(text: str, place: Place) -> tuple[Path, Node | None]:
     is_removal = not equals and left.endswith("!")
     if not equals and not is_removal:
         raise _error(
-            place, (), "an override is path=value", "for example --set training.steps=100, or --set training.clip! to remove a key"
+            place, (), "E0210", "an override is path=value", "for example --set training.steps=100, or --set training.clip! to remove a key"
         )
     try:
         path = parse_path(left.strip().removesuffix("!") if is_removal else left.strip())
     except ValueError as failure:
-        raise _error(place, (), str(failure), "a path looks like task.model.encoder.layers.2.times") from None
+        raise _error(place, (), "E0210", str(failure), "a path looks like task.model.encoder.layers.2.times") from None
     if is_removal:
         return path, None
     node = read_text(right, place.file, how="override", rank=RANK) if right.strip() else Node(None, place, how="override", rank=RANK)
@@ -56,7 +56,7 @@ def _set(node: Node, path: Path, done: Path, value: Node) -> Node:
     if node.value is None or (not node.is_mapping and node.how == "override"):
         node = dataclasses.replace(node, value={}, how="override")
     if not node.is_mapping:
-        raise _error(value.place, done, f"{node.value!r} has no keys", "set the whole value instead")
+        raise _error(value.place, done, "E0211", f"{node.value!r} has no keys", "set the whole value instead")
     key = str(key)
     if key == "type" and not rest and "type" in node.value:
         return _merge_keeping_overrides(node, Node({"type": value}, value.place, how="override", rank=RANK))
@@ -90,7 +90,7 @@ def _remove(node: Node, path: Path, done: Path, place: Place) -> Node:
         key = _index(node, key, done, place)
     elif not node.is_mapping or str(key) not in node.value:
         known = list(node.value) if node.is_mapping else []
-        raise _error(place, (*done, key), "there is nothing to remove", closest(str(key), known))
+        raise _error(place, (*done, key), "E0212", "there is nothing to remove", closest(str(key), known))
     else:
         key = str(key)
     parts: Any = node.value.copy()
@@ -103,9 +103,9 @@ def _remove(node: Node, path: Path, done: Path, place: Place) -> Node:
 
 def _index(node: Node, key: str | int, done: Path, place: Place) -> int:
     if not isinstance(key, int) or key >= len(node.value):
-        raise _error(place, (*done, key), f"{text_path(done)} is a list of {len(node.value)}", "items are counted from 0")
+        raise _error(place, (*done, key), "E0213", f"{text_path(done)} is a list of {len(node.value)}", "items are counted from 0")
     return key
 
 
-def _error(place: Place, path: Path, message: str, hint: str = "") -> RecipeError:
-    return RecipeError([Problem(message=message, hint=hint, path=text_path(path), file=place.file)])
+def _error(place: Place, path: Path, code: str, message: str, hint: str = "") -> RecipeError:
+    return RecipeError([Problem(message=message, hint=hint, path=text_path(path), file=place.file, code=code)])

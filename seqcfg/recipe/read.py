@@ -33,29 +33,29 @@ def read_file(file: str, *, how: str = "recipe", rank: int = 0) -> Node:
         with FilePath(file).open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
-        raise _error(Place(file), "there is no such file") from None
+        raise _error(Place(file), "E0101", "there is no such file") from None
     except IsADirectoryError:
-        raise _error(Place(file), "is a folder, not a recipe") from None
+        raise _error(Place(file), "E0101", "is a folder, not a recipe") from None
     except (OSError, ValueError) as failure:
-        raise _error(Place(file), f"cannot be read: {getattr(failure, 'strerror', None) or failure}") from None
+        raise _error(Place(file), "E0101", f"cannot be read: {getattr(failure, 'strerror', None) or failure}") from None
     node = read_text(decode(data, file), file, how=how, rank=rank)
     if not node.is_mapping:
-        raise _error(node.place, "a recipe is a mapping of keys to values", "the first line of a recipe is 'recipe_version: 1'")
+        raise _error(node.place, "E0109", "a recipe is a mapping of keys to values", "the first line of a recipe is 'recipe_version: 1'")
     return node
 
 
 def decode(data: bytes, file: str) -> str:
     """The text of a recipe file; refuses what is too large, not UTF-8, or holds characters no editor shows."""
     if len(data) > MAX_BYTES:
-        raise _error(Place(file), f"is larger than {MAX_BYTES} bytes", "a recipe holds settings; data stands in files of its own")
+        raise _error(Place(file), "E0102", f"is larger than {MAX_BYTES} bytes", "a recipe holds settings; data stands in files of its own")
     if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        raise _error(Place(file, 1, 1), "starts with a byte order mark", "save the file as UTF-8 without BOM")
+        raise _error(Place(file, 1, 1), "E0103", "starts with a byte order mark", "save the file as UTF-8 without BOM")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as failure:
         before = data[: failure.start].decode("utf-8", "replace")
         raise _error(
-            _place_at(file, before, len(before)), f"byte 0x{data[failure.start]:02x} is not valid UTF-8", "save the file as UTF-8"
+            _place_at(file, before, len(before)), "E0104", f"byte 0x{data[failure.start]:02x} is not valid UTF-8", "save the file as UTF-8"
         ) from None
     return text.replace("\r\n", "\n")
 
@@ -64,10 +64,13 @@ def read_text(text: str, file: str, *, how: str = "recipe", rank: int = 0) -> No
     """The one document in `text` as nodes; `file` is the name shown in messages."""
     if found := CONTROL.search(text):
         name = "NUL byte" if found[0] == "\0" else f"control character U+{ord(found[0]):04X}"
-        raise _error(_place_at(file, text, found.start()), f"{name} in the text", "remove it")
+        raise _error(_place_at(file, text, found.start()), "E0105", f"{name} in the text", "remove it")
     if found := CONFLICT.search(text):
         raise _error(
-            _place_at(file, text, found.start()), "a merge conflict was left in the file", "keep one side and remove the marker lines"
+            _place_at(file, text, found.start()),
+            "E0106",
+            "a merge conflict was left in the file",
+            "keep one side and remove the marker lines",
         )
     if text.lstrip().startswith("{"):  # JSON may be indented by tabs
         text = re.sub(r"^\t+", lambda tabs: " " * len(tabs[0]), text, flags=re.MULTILINE)
@@ -76,10 +79,10 @@ def read_text(text: str, file: str, *, how: str = "recipe", rank: int = 0) -> No
         return composer.document()
     except yaml.MarkedYAMLError as failure:
         mark = blamed_mark(failure)
-        message, hint = explain_syntax(failure, text)
-        raise _error(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), message, hint) from None
+        code, message, hint = explain_syntax(failure, text)
+        raise _error(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), code, message, hint) from None
     except yaml.YAMLError as failure:
-        raise _error(Place(file), f"is not YAML: {failure}") from None
+        raise _error(Place(file), "E0119", f"is not YAML: {failure}") from None
 
 
 class _Composer:
@@ -93,14 +96,14 @@ class _Composer:
         next(self.events)  # start of the stream
         event = next(self.events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise _error(Place(self.file, 1, 1), "is empty", "the first line of a recipe is 'recipe_version: 1'")
+            raise _error(Place(self.file, 1, 1), "E0108", "is empty", "the first line of a recipe is 'recipe_version: 1'")
         if event.version or event.tags:
-            raise self.error(event, (), "a recipe has no % directives", "remove the line")
+            raise self.error(event, (), "E0120", "a recipe has no % directives", "remove the line")
         node = self.node(next(self.events), ())
         next(self.events)  # end of the document
         event = next(self.events)
         if not isinstance(event, yaml.StreamEndEvent):
-            raise self.error(event, (), "a second document starts here", "one file holds one recipe; remove '---'")
+            raise self.error(event, (), "E0121", "a second document starts here", "one file holds one recipe; remove '---'")
         return node
 
     def node(self, event: Any, path: Path) -> Node:
@@ -125,7 +128,9 @@ class _Composer:
             key = self.key(event, path)
             if key in nodes:
                 first = nodes[key].key_place
-                raise self.error(event, (*path, key), "key appears twice", f"the first one is at line {first.line if first else 0}")
+                raise self.error(
+                    event, (*path, key), "E0107", "key appears twice", f"the first one is at line {first.line if first else 0}"
+                )
             nodes[key] = self.node(next(self.events), (*path, key))
             nodes[key].key_place = self.place(event)
         return nodes
@@ -133,11 +138,12 @@ class _Composer:
     def key(self, event: Any, path: Path) -> str:
         self.refuse(event, path)
         if not isinstance(event, yaml.ScalarEvent) or (event.implicit[0] and event.value in ("", "~")):
-            raise self.error(event, path, "a key must be a word")
+            raise self.error(event, path, "E0122", "a key must be a word")
         if event.implicit[0] and event.value == "<<":
             raise self.error(
                 event,
                 path,
+                "E0123",
                 "merge keys are not used in recipes",
                 "name the recipe to start from in 'base:', or give values names in 'vars:'",
             )
@@ -145,42 +151,44 @@ class _Composer:
 
     def scalar(self, event: Any, path: Path) -> Any:
         if len(event.value) > MAX_SCALAR:
-            raise self.error(event, path, f"a text of {len(event.value)} characters; the limit is {MAX_SCALAR}")
+            raise self.error(event, path, "E0127", f"a text of {len(event.value)} characters; the limit is {MAX_SCALAR}")
         if "\0" in event.value:
-            raise self.error(event, path, "NUL character in a text", "remove it")
+            raise self.error(event, path, "E0105", "NUL character in a text", "remove it")
         if not event.implicit[0]:
             return event.value
         try:
             return scalars.resolve(event.value)
         except ValueError as failure:
-            raise self.error(event, path, str(failure), "quote it if it is meant as text") from None
+            raise self.error(event, path, "E0128", str(failure), "quote it if it is meant as text") from None
 
     def refuse(self, event: Any, path: Path) -> None:
         self.count += 1
         if self.count > MAX_NODES:
-            raise self.error(event, (), f"more than {MAX_NODES} values")
+            raise self.error(event, (), "E0129", f"more than {MAX_NODES} values")
         if len(path) > MAX_DEPTH:
-            raise self.error(event, path[:3], f"is nested more than {MAX_DEPTH} levels deep")
+            raise self.error(event, path[:3], "E0130", f"is nested more than {MAX_DEPTH} levels deep")
         if isinstance(event, yaml.AliasEvent):
             hint = "give the value a name in 'vars:' and write \"${vars.name}\"; quote a text that starts with *"
-            raise self.error(event, path, f"aliases (*{event.anchor}) are not used in recipes", hint)
+            raise self.error(event, path, "E0124", f"aliases (*{event.anchor}) are not used in recipes", hint)
         if event.anchor is not None:
             hint = "give the value a name in 'vars:' and write \"${vars.name}\"; quote a text that starts with &"
-            raise self.error(event, path, f"anchors (&{event.anchor}) are not used in recipes", hint)
+            raise self.error(event, path, "E0125", f"anchors (&{event.anchor}) are not used in recipes", hint)
         if event.tag is not None:
-            raise self.error(event, path, f"tags ({event.tag}) are not used in recipes", "remove it; quote a text that starts with !")
+            raise self.error(
+                event, path, "E0126", f"tags ({event.tag}) are not used in recipes", "remove it; quote a text that starts with !"
+            )
 
     def place(self, event: Any) -> Place:
         return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
-    def error(self, event: Any, path: Path, message: str, hint: str = "") -> RecipeError:
-        return _error(self.place(event), message, hint, path)
+    def error(self, event: Any, path: Path, code: str, message: str, hint: str = "") -> RecipeError:
+        return _error(self.place(event), code, message, hint, path)
 
 
 def _place_at(file: str, text: str, index: int) -> Place:
     return Place(file, text.count("\n", 0, index) + 1, index - (text.rfind("\n", 0, index) + 1) + 1)
 
 
-def _error(place: Place, message: str, hint: str = "", path: Path = ()) -> RecipeError:
-    problem = Problem(message=message, hint=hint, path=text_path(path), file=place.file, line=place.line, column=place.column)
+def _error(place: Place, code: str, message: str, hint: str = "", path: Path = ()) -> RecipeError:
+    problem = Problem(message=message, hint=hint, path=text_path(path), file=place.file, line=place.line, column=place.column, code=code)
     return RecipeError([problem])

@@ -24,8 +24,8 @@ def as_text(problems: Iterable[Problem], *, excerpts: bool = True) -> str:
 
 
 def as_json(problems: Iterable[Problem]) -> str:
-    """A JSON list of objects with file, line, column, path, message, hint."""
-    names = ("file", "line", "column", "path", "message", "hint")
+    """A JSON list of objects with file, line, column, path, code, message, hint."""
+    names = ("file", "line", "column", "path", "code", "message", "hint")
     return json.dumps([{name: getattr(problem, name) for name in names} for problem in problems], indent=2, ensure_ascii=False)
 
 
@@ -36,6 +36,7 @@ def as_github(problems: Iterable[Problem]) -> str:
 
 def _annotation(problem: Problem) -> str:
     places = {"file": problem.file, "line": problem.line, "col": problem.column}
+    places |= {"title": problem.code}
     properties = ",".join(f"{key}={_escape(str(value), ',:')}" for key, value in places.items() if value)
     text = ": ".join(part for part in (problem.path, problem.message) if part) + (f" ({problem.hint})" if problem.hint else "")
     return f"::error {properties}::{_escape(text)}"

@@ -20,20 +20,20 @@ def check_requirements(tree: Node) -> list[Problem]:
     problems = []
     for index, node in listed.children() if listed is not None and listed.is_list else ():
         match = REQUIREMENT.fullmatch(node.value) if isinstance(node.value, str) else None
-        if match and (message := unmet(*match.groups())):
-            problems.append(problem_at(node, ("requires", index), message, f"if you trust its author: pip install '{node.value}'"))
+        if match and (found := unmet(*match.groups())):
+            problems.append(problem_at(node, ("requires", index), *found, f"if you trust its author: pip install '{node.value}'"))
     return problems
 
 
-def unmet(package: str, comparison: str | None, wanted: str | None) -> str:
-    """Why a requirement does not hold, or an empty string."""
+def unmet(package: str, comparison: str | None, wanted: str | None) -> tuple[str, str] | None:
+    """Why a requirement does not hold, as (code, message); None if it does."""
     try:
         installed = version(package)
     except PackageNotFoundError:
-        return f"this recipe needs the package {package}, which is not installed"
+        return "E0250", f"this recipe needs the package {package}, which is not installed"
     if comparison is None or wanted is None or _holds(_parts(installed), comparison, _parts(wanted)):
-        return ""
-    return f"this recipe needs {package}{comparison}{wanted}; {installed} is installed"
+        return None
+    return "E0251", f"this recipe needs {package}{comparison}{wanted}; {installed} is installed"
 
 
 def _holds(installed: tuple[int, ...], comparison: str, wanted: tuple[int, ...]) -> bool:

@@ -19,7 +19,7 @@ def check_rules(tree: Node, built: Built) -> list[Problem]:
     for path, component in built.written:
         for field, message, hint in component.check():
             found, node = tree.nearest((*path, *(parse_path(field) if field else ())))
-            problems.append(problem_at(node, (*path, *parse_path(field)) if field else found, message, hint))
+            problems.append(problem_at(node, (*path, *parse_path(field)) if field else found, "E0401", message, hint))
     return problems + _check_tokenizers(tree, built)
 
 
@@ -33,7 +33,7 @@ def _check_tokenizers(tree: Node, built: Built) -> list[Problem]:
     for name in sorted(wanted - set(recipe.tokenizers)):
         path = _field_holding(tree, ("task",), name)
         hint = closest(name, recipe.tokenizers) or f"tokenizers has {', '.join(recipe.tokenizers) or 'none'}"
-        problems.append(problem_at(tree.nearest(path)[1], path, f"there is no tokenizer called {name!r}", hint))
+        problems.append(problem_at(tree.nearest(path)[1], path, "E0402", f"there is no tokenizer called {name!r}", hint))
     return problems
 
 
@@ -68,7 +68,7 @@ def _locate(misfit: Misfit, root: Declaration, tree: Node, built: Built) -> Prob
         path = where.get(id(component), path)
     full = (*path, *parse_path(misfit.field)) if misfit.field else path
     found, node = tree.nearest(full)
-    return problem_at(node, full, misfit.message, misfit.hint, at_key=found != full)
+    return problem_at(node, full, "E0501", misfit.message, misfit.hint, at_key=found != full)
 
 
 def _components_on(root: Declaration, path: str) -> list[Component]:

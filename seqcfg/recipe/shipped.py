@@ -31,5 +31,5 @@ def find(name: str) -> Path:
     """The file of a shipped recipe called `area/name`; raises UserError with the closest name."""
     name = name.removeprefix(PREFIX).removesuffix(".yaml")
     if name not in names():
-        raise UserError(f"there is no shipped recipe called {name!r}", hint=closest(name, names()) or f"one of {', '.join(names())}")
+        raise UserError(f"there is no shipped recipe called {name!r}", hint=closest(name, names()) or "'seqcfg new --list' names them all")
     return folder() / f"{name}.yaml"

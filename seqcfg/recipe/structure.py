@@ -24,18 +24,18 @@ def check_structure(tree: Node) -> list[Problem]:
     return walk.problems
 
 
-def problem_at(node: Node, path: Path, message: str, hint: str = "", at_key: bool = False) -> Problem:
+def problem_at(node: Node, path: Path, code: str, message: str, hint: str = "", at_key: bool = False) -> Problem:
     """A problem with a node's value, or with its key."""
     place: Place = node.key_place if at_key and node.key_place else node.place
-    return Problem(message=message, hint=hint, path=text_path(path), file=place.file, line=place.line, column=place.column)
+    return Problem(message=message, hint=hint, path=text_path(path), file=place.file, line=place.line, column=place.column, code=code)
 
 
 class _Walk:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
 
-    def add(self, node: Node, path: Path, message: str, hint: str = "", at_key: bool = False) -> None:
-        self.problems.append(problem_at(node, path, message, hint, at_key))
+    def add(self, node: Node, path: Path, code: str, message: str, hint: str = "", at_key: bool = False) -> None:
+        self.problems.append(problem_at(node, path, code, message, hint, at_key))
 
     def value(self, node: Node, slot: Slot, path: Path) -> None:
         """A value in a slot that holds components somewhere; its form has been checked already."""
@@ -57,6 +57,7 @@ class _Walk:
             self.add(
                 node,
                 path,
+                "E0311",
                 f"{show(node.plain())} should be {wanted}",
                 f"write {{type: {node.value}}}" if isinstance(node.value, str) and node.value in slot.members else "",
             )
@@ -66,7 +67,7 @@ class _Walk:
     def component(self, node: Node, slot: Slot, path: Path) -> None:
         cls = slot.fixed_class
         if cls is None and slot.fixed:
-            self.add(node, path, f"this installation has no {slot.component.kind} {slot.fixed!r}", "reinstall seqcfg", at_key=True)  # type: ignore[union-attr]
+            self.add(node, path, "E0312", f"this installation has no {slot.component.kind} {slot.fixed!r}", "reinstall seqcfg", at_key=True)  # type: ignore[union-attr]
             return
         if cls is None:
             cls = self.chosen(node, slot, path)
@@ -78,13 +79,10 @@ class _Walk:
         named = node.value.get("type")
         members = slot.members
         if named is None:
-            self.add(node, path, f"a {kind} needs a type", _listed(kind, members), at_key=True)
+            self.add(node, path, "E0303", f"a {kind} needs a type", _listed(kind, members), at_key=True)
         elif not isinstance(named.value, str) or named.value not in members:
             self.add(
-                named,
-                (*path, "type"),
-                f"there is no {kind} called {show(named.plain())}",
-                closest(show(named.plain()).strip("'"), members) or _listed(kind, members),
+                named, (*path, "type"), "E0304", f"there is no {kind} called {show(named.plain())}", _other(named.value, kind, members)
             )
         else:
             return members[named.value]
@@ -106,11 +104,11 @@ class _Walk:
             for key in node.value:
                 if key not in known:
                     hint = closest(key, known) or (f"it takes {', '.join(known)}" if len(known) <= MAX_LISTED else "")
-                    self.add(node.value[key], (*path, key), f"{_named(cls)} has no field {key!r}", hint, at_key=True)
+                    self.add(node.value[key], (*path, key), "E0301", f"{_named(cls)} has no field {key!r}", hint, at_key=True)
         elif error.keyword == "required" and not error.path:
             for key in error.rule:
                 if key not in node.value and not any(p.path == text_path((*path, key)) for p in self.problems):
-                    self.add(node, (*path, key), f"{_named(cls)} needs {key!r}", fields[key].doc, at_key=True)
+                    self.add(node, (*path, key), "E0302", f"{_named(cls)} needs {key!r}", fields[key].doc, at_key=True)
         else:
             below = error.path
             place = node.nearest(below)[1]
@@ -127,7 +125,7 @@ class _Walk:
         hint = f"write {{type: {node.value}}}" if isinstance(node.value, str) and node.value in slot.members else ""
         if not hint and isinstance(node.value, str) and slot.members:
             hint = closest(node.value, slot.members)
-        self.add(node, path, f"{show(node.plain())} should be {wanted}", hint)
+        self.add(node, path, "E0311", f"{show(node.plain())} should be {wanted}", hint)
 
 
 def _shallow(node: Node, slot: Slot) -> Any:
@@ -149,6 +147,14 @@ def _named(cls: type[Component]) -> str:
 
 def _article(kind: str) -> str:
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}: a mapping with 'type:'"
+
+
+def _other(written: Any, kind: str, members: dict[str, Any]) -> str:
+    """The remedy for a type that is not there."""
+    if not isinstance(written, str):
+        return _listed(kind, members)
+    plugin = f"it comes from a plugin called {written.split('.')[0]!r}, perhaps; name its package in 'requires:'" if "." in written else ""
+    return closest(written, members) or plugin or _listed(kind, members)
 
 
 def _listed(kind: str, members: dict[str, Any]) -> str:

@@ -65,12 +65,16 @@ def check_version(tree: Node) -> list[Problem]:
     if node is None:
         return [
             problem_at(
-                tree, ("recipe_version",), "the version of the recipe language is missing", "write 'recipe_version: 1' in the first line"
+                tree,
+                ("recipe_version",),
+                "E0240",
+                "the version of the recipe language is missing",
+                "write 'recipe_version: 1' in the first line",
             )
         ]
     if node.value != 1:
         message = f"this seqcfg reads recipes of version 1, not {show(node.plain())}"
-        return [problem_at(node, ("recipe_version",), message, "a newer seqcfg may read it")]
+        return [problem_at(node, ("recipe_version",), "E0241", message, "a newer seqcfg may read it")]
     return []
 
 

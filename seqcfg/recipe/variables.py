@@ -18,7 +18,7 @@ def substitute(tree: Node) -> Node:
     """The recipe without variables; raises RecipeError with every reference that leads nowhere."""
     table = tree.value.get("vars")
     if table is not None and not table.is_mapping:
-        raise RecipeError([_problem(table, ("vars",), "is a mapping of names to values")])
+        raise RecipeError([_problem(table, ("vars",), "E0220", "is a mapping of names to values")])
     run = _Substitution(table.value if table is not None else {})
     value = {}
     for key, node in tree.value.items():
@@ -46,9 +46,9 @@ class _Substitution:
     def replace(self, node: Node, path: Path) -> Node:
         self.count, self.depth = self.count + 1, self.depth + 1
         if self.count > MAX_NODES:
-            raise RecipeError([_problem(node, path, f"variables grow to more than {MAX_NODES} values")])
+            raise RecipeError([_problem(node, path, "E0225", f"variables grow to more than {MAX_NODES} values")])
         if self.depth > 2 * MAX_DEPTH:
-            raise RecipeError([_problem(node, path[:3], f"variables nest more than {2 * MAX_DEPTH} levels deep")])
+            raise RecipeError([_problem(node, path[:3], "E0225", f"variables nest more than {2 * MAX_DEPTH} levels deep")])
         replaced = self.replace_inside(node, path)
         self.depth -= 1
         return replaced
@@ -66,7 +66,7 @@ class _Substitution:
             return node if found is None else self.at(found, node)
         text = VARIABLE.sub(lambda match: self.text(match, node, path), node.value)
         if len(text) > MAX_SCALAR:
-            raise RecipeError([_problem(node, path, f"variables grow to a text of more than {MAX_SCALAR} characters")])
+            raise RecipeError([_problem(node, path, "E0225", f"variables grow to a text of more than {MAX_SCALAR} characters")])
         return dataclasses.replace(node, value=text, replaced=(*node.replaced, dataclasses.replace(node, how="variable", replaced=())))
 
     def at(self, found: Node, node: Node) -> Node:
@@ -82,7 +82,7 @@ class _Substitution:
             return ""
         if found.is_mapping or found.is_list:
             self.problems.append(
-                _problem(node, path, f"{match[0]} is a {'mapping' if found.is_mapping else 'list'} and cannot stand inside a text")
+                _problem(node, path, "E0224", f"{match[0]} is a {'mapping' if found.is_mapping else 'list'} and cannot stand inside a text")
             )
             return ""
         value = found.value
@@ -92,16 +92,16 @@ class _Substitution:
         name = NAME.fullmatch(inside)
         if not name or not whole.endswith("}"):
             hint = "write $${ for a plain ${" if whole.endswith("}") else "a closing } is missing"
-            self.problems.append(_problem(node, path, f"{whole} is not a variable; only ${{vars.name}} is replaced", hint))
+            self.problems.append(_problem(node, path, "E0221", f"{whole} is not a variable; only ${{vars.name}} is replaced", hint))
             return None
         if name[1] not in self.table:
             hint = closest(name[1], self.table) or (f"vars has {', '.join(self.table)}" if self.table else "the recipe has no vars")
-            self.problems.append(_problem(node, path, f"there is no variable {name[1]!r}", hint))
+            self.problems.append(_problem(node, path, "E0222", f"there is no variable {name[1]!r}", hint))
             return None
         if name[1] in self.active:
             circle = [*self.active[self.active.index(name[1]) :], name[1]]
             if not self.in_circles.intersection(circle):
-                self.problems.append(_problem(node, path, f"variables refer to each other in a circle: {' -> '.join(circle)}"))
+                self.problems.append(_problem(node, path, "E0223", f"variables refer to each other in a circle: {' -> '.join(circle)}"))
             self.in_circles.update(circle)
             return None
         self.active.append(name[1])
@@ -119,6 +119,6 @@ def _placed(found: Node, node: Node) -> Node:
     return dataclasses.replace(found, value=value, place=node.place, key_place=node.place, rank=node.rank, how=node.how)
 
 
-def _problem(node: Node, path: Path, message: str, hint: str = "") -> Problem:
+def _problem(node: Node, path: Path, code: str, message: str, hint: str = "") -> Problem:
     place = node.place
-    return Problem(message=message, hint=hint, path=text_path(path), file=place.file, line=place.line, column=place.column)
+    return Problem(message=message, hint=hint, path=text_path(path), file=place.file, line=place.line, column=place.column, code=code)

@@ -7,14 +7,16 @@ from seqcfg.recipe.report import as_github, as_json, as_text
 
 
 def problem(**more):
-    return Problem(**({"message": "is wrong", "file": "r.yaml", "line": 2, "column": 4, "path": "a.b", "hint": "mend it"} | more))
+    return Problem(
+        **({"message": "is wrong", "file": "r.yaml", "line": 2, "column": 4, "path": "a.b", "hint": "mend it", "code": "E0301"} | more)
+    )
 
 
 def test_text_shows_the_line_with_a_caret_under_the_column(tmp_path):
     file = tmp_path / "r.yaml"
     file.write_text("a:\n  b: 1\n")
     lines = as_text([problem(file=str(file), column=6)]).splitlines()
-    assert lines[0] == f"{file}:2:6: a.b: is wrong"
+    assert lines[0] == f"{file}:2:6: a.b: is wrong [E0301]"
     assert lines[1] == "    2 |   b: 1"
     assert lines[2].index("^") - lines[1].index("|") == 6 + 1  # the excerpt starts one blank behind the bar
     assert lines[3] == "    hint: mend it"
@@ -29,15 +31,15 @@ def test_long_lines_are_cut_around_the_column(tmp_path):
 
 
 def test_problems_without_a_file_on_disk_have_no_excerpt():
-    assert as_text([problem(file="--set a.b=1", line=0, column=0)]) == "--set a.b=1: a.b: is wrong\n    hint: mend it"
+    assert as_text([problem(file="--set a.b=1", line=0, column=0)]) == "--set a.b=1: a.b: is wrong [E0301]\n    hint: mend it"
 
 
 def test_json_holds_every_part():
     assert json.loads(as_json([problem()])) == [
-        {"file": "r.yaml", "line": 2, "column": 4, "path": "a.b", "message": "is wrong", "hint": "mend it"}
+        {"file": "r.yaml", "line": 2, "column": 4, "path": "a.b", "code": "E0301", "message": "is wrong", "hint": "mend it"}
     ]
 
 
 def test_annotations_escape_what_would_end_them():
     text = as_github([problem(file="a,b:c.yaml", message="50% of\nlines")])
-    assert text == "::error file=a%2Cb%3Ac.yaml,line=2,col=4::a.b: 50%25 of%0Alines (mend it)"
+    assert text == "::error file=a%2Cb%3Ac.yaml,line=2,col=4,title=E0301::a.b: 50%25 of%0Alines (mend it)"
