@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import click
@@ -16,24 +17,38 @@ SUFFIXES = {".yaml", ".yml", ".json"}
 @click.argument("paths", nargs=-1, required=True, type=click.Path())
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value in every recipe; PATH! removes it.")
 @click.option("--format", type=click.Choice(report.FORMATS), default="text", show_default=True, help="How problems are printed.")
+@click.option("--changed-since", "revision", metavar="REV", help="Only recipes that differ, or whose bases differ, from git revision REV.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that check recipes side by side.")
 @click.pass_context
-def command(ctx: click.Context, paths: tuple[str, ...], overrides: tuple[str, ...], format: str) -> None:
+def command(ctx: click.Context, paths: tuple[str, ...], overrides: tuple[str, ...], format: str, revision: str | None, jobs: int) -> None:
     """Checks recipes: syntax, keys, types, ranges, rules across fields, and whether all widths fit.
 
     PATHS are recipes or folders of recipes. Problems come with file, line, column and remedy.
     """
-    files = [file for path in paths for file in recipes_in(path)]
-    found: list[Problem] = []
-    broken = 0
-    for file in files:
-        problems = validate.validate(file, overrides)
-        found += problems
-        broken += bool(problems)
-    if found or format == "json":
-        click.echo(report.render(found, format))
+    files = list(dict.fromkeys(file for path in paths for file in recipes_in(path)))
+    if revision is not None:
+        from seqcfg.recipe.changed import changed_recipes
+
+        files = changed_recipes(files, revision)
+    results = check_all(files, overrides, jobs)
+    broken = sum(bool(problems) for problems in results.values())
+    if broken or format not in ("text", "github"):
+        click.echo(report.render(results, format))
     if format == "text":
         click.echo(summary(len(files), broken))
     ctx.exit(EXIT_PROBLEM if broken else EXIT_OK)
+
+
+def check_all(files: list[str], overrides: tuple[str, ...], jobs: int) -> dict[str, list[Problem]]:
+    """The problems of each recipe, by file, in the order given."""
+    check = functools.partial(validate.validate, overrides=overrides)
+    if min(jobs, len(files)) < 2:
+        return dict(zip(files, map(check, files), strict=True))
+    from concurrent.futures import ProcessPoolExecutor
+
+    with ProcessPoolExecutor(min(jobs, len(files))) as pool:
+        found = pool.map(check, files, chunksize=max(1, len(files) // (4 * jobs)))
+        return dict(zip(files, found, strict=True))
 
 
 def recipes_in(path: str) -> list[str]:

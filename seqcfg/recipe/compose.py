@@ -41,6 +41,16 @@ def _compose(file: str, above: tuple[str, ...], ranks: Iterator[int], how: str) 
     return dataclasses.replace(merge(merged, own), place=own.place)
 
 
+def files_of(file: str) -> list[str]:
+    """The recipe's file and those of all its bases, without composing them; raises RecipeError like `compose`."""
+    return _files_of(os.fspath(file), ())
+
+
+def _files_of(file: str, above: tuple[str, ...]) -> list[str]:
+    own, above = read_file(file), (*above, file)
+    return [file, *(part for name in _base_names(own) for part in _files_of(_locate(name, file, above), above))]
+
+
 def merge(low: Node, high: Node) -> Node:
     """`high` laid over `low`."""
     if not (low.is_mapping and high.is_mapping):

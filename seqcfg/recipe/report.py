@@ -1,21 +1,26 @@
-"""Showing problems: as text with the line they are on, as JSON, as annotations of a pull request."""
+"""Showing problems: as text with the line they are on, as JSON, as annotations of a pull request, as SARIF or JUnit."""
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from seqcfg.errors import Problem
+from seqcfg.recipe.junit import as_junit
+from seqcfg.recipe.sarif import as_sarif
 
 MAX_EXCERPT = 160  # characters of a source line that are shown
-FORMATS = ("text", "json", "github")
+FORMATS = ("text", "json", "github", "sarif", "junit")
 
 
-def render(problems: Iterable[Problem], format: str) -> str:
-    """The problems in one of FORMATS."""
-    return {"text": as_text, "json": as_json, "github": as_github}[format](problems)
+def render(results: Mapping[str, list[Problem]], format: str) -> str:
+    """The problems of each recipe checked, in one of FORMATS; a problem of a shared base is shown once."""
+    if format == "junit":
+        return as_junit(results)
+    problems = list(dict.fromkeys(problem for found in results.values() for problem in found))
+    return {"text": as_text, "json": as_json, "github": as_github, "sarif": as_sarif}[format](problems)
 
 
 def as_text(problems: Iterable[Problem], *, excerpts: bool = True) -> str:

@@ -1,6 +1,7 @@
 """The commands about recipes, through click's runner and through the real entry point."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,53 @@ def test_validate_speaks_json_and_github():
     assert [problem["line"] for problem in problems] == [4, 6]
     assert run("validate", BROKEN, "--format", "github").output.startswith("::error file=")
     assert json.loads(output("validate", TINY, "--format", "json")) == []
+
+
+def test_validate_with_several_processes_says_the_same():
+    folder = str(ROOT / "tests" / "negative")
+    assert run("validate", folder, "--jobs", "2").output == run("validate", folder).output
+
+
+def test_validate_speaks_sarif_and_junit():
+    assert len(json.loads(run("validate", BROKEN, "--format", "sarif").output)["runs"][0]["results"]) == 2
+    assert 'failures="1"' in run("validate", BROKEN, TINY, "--format", "junit").output
+    assert json.loads(output("validate", TINY, "--format", "sarif"))["runs"][0]["results"] == []
+
+
+def test_validate_can_be_held_to_what_changed(tmp_path, monkeypatch):
+    assert isinstance(run("validate", TINY, "--changed-since", "no-such-revision").exception, UserError)
+    assert output("validate", TINY, "--changed-since", "HEAD").strip() in ("0 recipes: all valid", "1 recipe: all valid")
+
+
+def test_validate_needs_click_and_yaml_alone():
+    """What the page about CI promises: no other package of a third party is imported."""
+    code = (
+        "import sys\nfrom seqcfg.cli import main\n"
+        f"assert main(['validate', {TINY!r}]) == 0\nassert main(['validate', {BROKEN!r}, '--format', 'sarif']) == 1\n"
+        "foreign = [n for n, module in sys.modules.items() if 'site-packages' in (getattr(module, '__file__', '') or '')]\n"
+        "names = {name.split('.')[0] for name in foreign}\n"
+        "print(sorted(names - {'click', 'yaml', '_yaml'} - set(sys.argv[1:])))"
+    )
+    always = subprocess.run(
+        [sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    ).stdout.split()
+    done = subprocess.run([sys.executable, "-c", code, *always], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_hooks_and_action_call_validate_as_it_is():
+    import yaml
+
+    options = {option for parameter in cli.cli.get_command(None, "validate").params for option in parameter.opts}
+    hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert {hook["entry"] for hook in hooks} == {"seqcfg validate"}
+    assert all(re.match(hook["files"], "recipes/mt/demo_numbers_enfr.yaml") for hook in hooks)
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+    script = action["runs"]["steps"][-1]["run"]
+    assert "python -m seqcfg validate" in script
+    assert set(re.findall(r"(?<!\\S)--[a-z-]+", script)) <= options
+    used = set(re.findall(r"inputs\.([a-z-]+)", (ROOT / "action.yml").read_text()))
+    assert used == set(action["inputs"])
 
 
 def test_show_prints_what_validates_again(tmp_path):

@@ -1,9 +1,10 @@
 """Showing problems in the three formats, and the places they point at."""
 
 import json
+import xml.etree.ElementTree as ElementTree
 
 from seqcfg.errors import Problem
-from seqcfg.recipe.report import as_github, as_json, as_text
+from seqcfg.recipe.report import as_github, as_json, as_text, render
 
 
 def problem(**more):
@@ -43,3 +44,36 @@ def test_json_holds_every_part():
 def test_annotations_escape_what_would_end_them():
     text = as_github([problem(file="a,b:c.yaml", message="50% of\nlines")])
     assert text == "::error file=a%2Cb%3Ac.yaml,line=2,col=4,title=E0301::a.b: 50%25 of%0Alines (mend it)"
+
+
+def test_sarif_has_a_rule_per_code_and_a_place_per_result():
+    log = json.loads(render({"r.yaml": [problem(file="a b/r.yaml"), problem(code="E0107"), problem(line=0, column=0)]}, "sarif"))
+    (run,) = log["runs"]
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert (log["version"], rules) == ("2.1.0", ["E0107", "E0301"])
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+    first, second, third = (result["locations"][0]["physicalLocation"] for result in run["results"])
+    assert first == {"artifactLocation": {"uri": "a%20b/r.yaml"}, "region": {"startLine": 2, "startColumn": 4}}
+    assert second["region"] == {"startLine": 2, "startColumn": 4}
+    assert "region" not in third
+    assert run["results"][0]["message"]["text"] == "a.b: is wrong (mend it)"
+
+
+def test_sarif_of_valid_recipes_is_a_run_without_results():
+    assert json.loads(render({"r.yaml": []}, "sarif"))["runs"][0]["results"] == []
+
+
+def test_junit_has_a_case_per_recipe_and_a_failure_per_broken_one():
+    text = render({"good.yaml": [], 'b"a<d.yaml': [problem(message="is <wrong> \x07"), problem(code="E0107")]}, "junit")
+    root = ElementTree.fromstring(text.encode())
+    assert (root.get("tests"), root.get("failures")) == ("2", "1")
+    good, bad = root.iter("testcase")
+    assert (good.get("name"), len(good)) == ("good.yaml", 0)
+    assert bad.get("name") == 'b"a<d.yaml'
+    assert bad[0].get("type") == "E0301"
+    assert "is <wrong> ?" in bad[0].text and "[E0107]" in bad[0].text
+
+
+def test_a_problem_of_a_shared_base_is_shown_once():
+    assert len(json.loads(render({"a.yaml": [problem()], "b.yaml": [problem()]}, "json"))) == 1
