@@ -32,7 +32,9 @@ class EncoderDecoder(Model, type="encoder_decoder"):
             width = d.child("target_embedding", self.target_embedding, target_vocabulary)
         elif source_vocabulary != target_vocabulary:
             hint = "give target_embedding, or one tokenizer to both sides"
-            raise d.misfit(f"one embedding cannot serve vocabularies of {source_vocabulary} and {target_vocabulary}", hint, "target_embedding")
+            raise d.misfit(
+                f"one embedding cannot serve vocabularies of {source_vocabulary} and {target_vocabulary}", hint, "target_embedding"
+            )
         d.memory_width = memory_width
         hidden = d.child("decoder", self.decoder, width)
         if self.output is not None:

@@ -13,7 +13,9 @@ SETTINGS = ("training.steps=4", "decoding.max_length=24", "decoding.xla=never", 
 
 def seqcfg(folder, *arguments, text=""):
     environment = os.environ | {"PYTHONPATH": str(ROOT), "SEQCFG_CACHE": str(folder / "prepared")}
-    done = subprocess.run([sys.executable, "-m", "seqcfg", *arguments], input=text, capture_output=True, text=True, env=environment, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-m", "seqcfg", *arguments], input=text, capture_output=True, text=True, env=environment, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
