@@ -26,6 +26,7 @@ VERBS = {
     "plan": "Print every weight, the counts and the memory a recipe needs.",
     "components": "List what a recipe can name.",
     "new": "Start a recipe from one that is shipped.",
+    "migrate": "Bring recipes to the current version of the recipe language.",
     "schema": "Print the JSON Schema of recipes, for editors.",
     "prepare": "Turn raw corpora into the columns that training reads.",
     "data": "Look at prepared data and at the batch of any step.",

@@ -138,6 +138,20 @@ CODES = (
         "install a newer seqcfg.",
     ),
     Code(
+        "E0242",
+        "an older version",
+        "The recipe is written in an older version of the language; rewriting it is mechanical.",
+        "",
+        "run `seqcfg migrate --write FILE`; comments and quotes stay as they are.",
+    ),
+    Code(
+        "E0243",
+        "a recipe that cannot be migrated",
+        "A rewrite would lose something: a key is there under its old name and under its new one.",
+        "",
+        "remove one of the two keys, then run `seqcfg migrate` again.",
+    ),
+    Code(
         "E0250",
         "a package is missing",
         "The recipe's `requires:` names a package that is not installed.",

@@ -14,6 +14,7 @@ from seqcfg.recipe import shipped
 from seqcfg.recipe.node import Node
 from seqcfg.recipe.read import read_file
 from seqcfg.recipe.sections import OWN_KEYS
+from seqcfg.recipe.version import check_version
 
 MAX_FILES = 32
 
@@ -25,6 +26,8 @@ def compose(file: str) -> Node:
 
 def _compose(file: str, above: tuple[str, ...], ranks: Iterator[int], how: str) -> Node:
     own = read_file(file, how=how)
+    if problems := check_version(own):
+        raise RecipeError(problems)
     merged: Node | None = None
     for name in _base_names(own):
         base = _compose(_locate(name, file, (*above, file)), (*above, file), ranks, "base")

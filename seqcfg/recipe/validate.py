@@ -12,13 +12,13 @@ from seqcfg.recipe import override
 from seqcfg.recipe.build import Built, build
 from seqcfg.recipe.classes import ROOT, apply_defaults
 from seqcfg.recipe.compose import compose
-from seqcfg.recipe.messages import show
 from seqcfg.recipe.node import Node
 from seqcfg.recipe.requirements import check_requirements
 from seqcfg.recipe.rules import check_rules, check_widths
 from seqcfg.recipe.sections import COMPOSITION_KEYS, SECTIONS
-from seqcfg.recipe.structure import check_structure, problem_at
+from seqcfg.recipe.structure import check_structure
 from seqcfg.recipe.variables import substitute
+from seqcfg.recipe.version import check_version, check_version_is_given
 
 
 @dataclasses.dataclass
@@ -47,7 +47,7 @@ def resolve(file: str, overrides: Iterable[str] = ()) -> Node:
 
 def check(tree: Node) -> Checked:
     """Runs the phases after composition; raises RecipeError with the problems of the first phase that has any."""
-    _stop_at(check_version(tree))
+    _stop_at(check_version(tree) + check_version_is_given(tree))
     _stop_at(check_requirements(tree))
     whole = with_sections(tree)
     _stop_at(check_structure(whole))
@@ -57,25 +57,6 @@ def check(tree: Node) -> Checked:
     _stop_at(problems)
     assert declaration is not None
     return Checked(tree, built, declaration)
-
-
-def check_version(tree: Node) -> list[Problem]:
-    """A recipe of another version of the language is not looked at further."""
-    node = tree.value.get("recipe_version")
-    if node is None:
-        return [
-            problem_at(
-                tree,
-                ("recipe_version",),
-                "E0240",
-                "the version of the recipe language is missing",
-                "write 'recipe_version: 1' in the first line",
-            )
-        ]
-    if node.value != 1:
-        message = f"this seqcfg reads recipes of version 1, not {show(node.plain())}"
-        return [problem_at(node, ("recipe_version",), "E0241", message, "a newer seqcfg may read it")]
-    return []
 
 
 def with_sections(tree: Node) -> Node:

@@ -25,7 +25,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
         style = "|" if all(line == line.rstrip() and line.isprintable() for line in text.split("\n")) else '"'
     else:
         style = None if _is_plain(text) else '"'
-    return dumper.represent_scalar("tag:yaml.org,2002:str", escape(text), style=style)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _is_plain(text: str) -> bool:
@@ -62,4 +62,13 @@ _Dumper.add_representer(dict, _represent_mapping)
 
 def to_yaml(value: Any) -> str:
     """YAML text of a plain value, keys in the order given."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
+    return yaml.dump(escaped(value), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
+
+
+def escaped(value: Any) -> Any:
+    """The value with every text written as variables leave it alone; keys are no place for variables."""
+    if isinstance(value, dict):
+        return {key: escaped(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [escaped(item) for item in value]
+    return escape(value) if isinstance(value, str) else value

@@ -132,7 +132,7 @@ def test_hooks_and_action_call_validate_as_it_is():
 
     options = {option for parameter in cli.cli.get_command(None, "validate").params for option in parameter.opts}
     hooks = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
-    assert {hook["entry"] for hook in hooks} == {"seqcfg validate"}
+    assert {hook["entry"] for hook in hooks} == {"seqcfg validate", "seqcfg migrate --check"}
     assert all(re.match(hook["files"], "recipes/mt/demo_numbers_enfr.yaml") for hook in hooks)
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     script = action["runs"]["steps"][-1]["run"]

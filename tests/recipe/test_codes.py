@@ -27,6 +27,8 @@ ELSEWHERE = {  # code: what shows it, because no small file can
     "E0127": "test_what_is_larger_than_a_recipe_may_be",
     "E0129": "test_what_is_larger_than_a_recipe_may_be",
     "E0206": "test_a_base_too_many",
+    "E0242": "tests/recipe/test_migrate.py",
+    "E0243": "tests/recipe/test_migrate.py",
     "E0251": "tests/recipe/test_requirements.py",
     "E0312": "test_an_incomplete_installation",
     "E0403": "test_a_recipe_without_data",
