@@ -8,8 +8,8 @@ from seqcfg.component.catalog import closest, load
 from seqcfg.component.component import Component
 from seqcfg.component.fields import Slot, fields_of
 from seqcfg.errors import Problem, RecipeError
+from seqcfg.recipe.limits import MAX_DEPTH, MAX_NODES
 from seqcfg.recipe.node import Node, Path, text_path
-from seqcfg.recipe.read import MAX_DEPTH, MAX_NODES
 from seqcfg.recipe.sections import Recipe
 
 ROOT = Slot(component=Recipe)

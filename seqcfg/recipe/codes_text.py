@@ -179,4 +179,11 @@ CODES = (
         "",
         "give inner parts a base of their own.",
     ),
+    Code(
+        "E0131",
+        "not a protobuf text recipe",
+        "A file named .textproto or .txtpb is read as text form of the message seqcfg.v1.Recipe, and this one is none.",
+        'fields { key: "name" value { text: 1 } }',
+        "write the file with `seqcfg show --format textproto`.",
+    ),
 )

@@ -15,13 +15,11 @@ import yaml
 
 from seqcfg.errors import Problem, RecipeError
 from seqcfg.recipe import scalars
+from seqcfg.recipe.limits import MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_SCALAR
 from seqcfg.recipe.node import Node, Path, Place, text_path
 from seqcfg.recipe.syntax import blamed_mark, explain_syntax
 
-MAX_BYTES = 1 << 20
-MAX_DEPTH = 64
-MAX_NODES = 100_000
-MAX_SCALAR = 65_536
+PROTO_SUFFIXES = {".textproto", ".txtpb"}
 PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -38,7 +36,13 @@ def read_file(file: str, *, how: str = "recipe", rank: int = 0) -> Node:
         raise _error(Place(file), "E0101", "is a folder, not a recipe") from None
     except (OSError, ValueError) as failure:
         raise _error(Place(file), "E0101", f"cannot be read: {getattr(failure, 'strerror', None) or failure}") from None
-    node = read_text(decode(data, file), file, how=how, rank=rank)
+    text = decode(data, file)
+    if FilePath(file).suffix in PROTO_SUFFIXES:
+        from seqcfg.recipe.textproto_read import read_textproto
+
+        refuse_characters(text, file)
+        return read_textproto(text, file, how=how, rank=rank)
+    node = read_text(text, file, how=how, rank=rank)
     if not node.is_mapping:
         raise _error(node.place, "E0109", "a recipe is a mapping of keys to values", "the first line of a recipe is 'recipe_version: 1'")
     return node
@@ -61,17 +65,8 @@ def decode(data: bytes, file: str) -> str:
 
 
 def read_text(text: str, file: str, *, how: str = "recipe", rank: int = 0) -> Node:
-    """The one document in `text` as nodes; `file` is the name shown in messages."""
-    if found := CONTROL.search(text):
-        name = "NUL byte" if found[0] == "\0" else f"control character U+{ord(found[0]):04X}"
-        raise _error(_place_at(file, text, found.start()), "E0105", f"{name} in the text", "remove it")
-    if found := CONFLICT.search(text):
-        raise _error(
-            _place_at(file, text, found.start()),
-            "E0106",
-            "a merge conflict was left in the file",
-            "keep one side and remove the marker lines",
-        )
+    """The one YAML or JSON document in `text` as nodes; `file` is the name shown in messages."""
+    refuse_characters(text, file)
     if text.lstrip().startswith("{"):  # JSON may be indented by tabs
         text = re.sub(r"^\t+", lambda tabs: " " * len(tabs[0]), text, flags=re.MULTILINE)
     composer = _Composer(text, file, how, rank)
@@ -83,6 +78,20 @@ def read_text(text: str, file: str, *, how: str = "recipe", rank: int = 0) -> No
         raise _error(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), code, message, hint) from None
     except yaml.YAMLError as failure:
         raise _error(Place(file), "E0119", f"is not YAML: {failure}") from None
+
+
+def refuse_characters(text: str, file: str) -> None:
+    """Raises RecipeError for control characters and the marks of a merge conflict."""
+    if found := CONTROL.search(text):
+        name = "NUL byte" if found[0] == "\0" else f"control character U+{ord(found[0]):04X}"
+        raise _error(_place_at(file, text, found.start()), "E0105", f"{name} in the text", "remove it")
+    if found := CONFLICT.search(text):
+        raise _error(
+            _place_at(file, text, found.start()),
+            "E0106",
+            "a merge conflict was left in the file",
+            "keep one side and remove the marker lines",
+        )
 
 
 class _Composer:

@@ -7,8 +7,8 @@ import re
 
 from seqcfg.component.catalog import closest
 from seqcfg.errors import Problem, RecipeError
+from seqcfg.recipe.limits import MAX_DEPTH, MAX_NODES, MAX_SCALAR
 from seqcfg.recipe.node import Node, Path, text_path
-from seqcfg.recipe.read import MAX_DEPTH, MAX_NODES, MAX_SCALAR
 
 VARIABLE = re.compile(r"\$(\$\{)|\$\{([^}]*)\}?")
 NAME = re.compile(r"vars\.([A-Za-z_][A-Za-z0-9_]*)")
