@@ -45,7 +45,7 @@ class Decoder:
         self._task, self._declaration, self._codecs, self._settings, self._precision = task, declaration, codecs, settings, precision
         self.weights = {path: _as_variable(path, value) for path, value in weights.items()}
         self._traced: dict[bool, Any] = {}  # by whether XLA compiles it
-        self._batches: collections.Counter[tuple[int, int]] = collections.Counter()  # by rows and time
+        self._batches: collections.Counter[tuple[int, int, bool]] = collections.Counter()  # by rows, time and buffer
         self.num_cut = 0
 
     def decode(self, texts: list[str], progress: Callable[[int], None] | None = None) -> list[Decoded]:
@@ -64,14 +64,22 @@ class Decoder:
             inputs, lengths = self._encode([texts[number] for number in numbers])
             order = np.argsort(-lengths, kind="stable")
             rows = _batch_rows(len(numbers), self._settings.batch_size)
-            self._batches.update((rows, rounded(int(lengths[order[start]]))) for start in range(0, len(order), rows))
-            for start in range(0, len(order), rows):
-                chosen = order[start : start + rows]
-                hypotheses = self._search(inputs, lengths, chosen, rows, first + np.asarray(numbers, np.int64))
-                for place, result in zip(chosen, self._results(hypotheses, len(chosen)), strict=True):
-                    results[numbers[place]] = result
-                if progress:
-                    progress(first + min(start + rows, len(order)))
+            lines = first + np.asarray(numbers, np.int64)
+            done = 0
+            for is_short in (True, False):
+                unfinished = []
+                self._batches.update((rows, rounded(int(lengths[order[start]])), is_short) for start in range(0, len(order), rows))
+                for start in range(0, len(order), rows):
+                    chosen = order[start : start + rows]
+                    found = self._search(inputs, lengths, chosen, rows, lines, is_short)
+                    is_over = found.is_over[: len(chosen)]
+                    for place, result in zip(chosen[is_over], self._results(found, is_over), strict=True):
+                        results[numbers[place]] = result
+                    unfinished += chosen[~is_over].tolist()
+                    done += int(is_over.sum())
+                    if progress:
+                        progress(first + done)
+                order = np.asarray(unfinished, np.int64)
         if progress:
             progress(first + len(texts))
         return results
@@ -92,15 +100,20 @@ class Decoder:
             lengths = np.maximum(lengths, inputs[f"{name}_length"])
         return inputs, lengths
 
-    def _search(self, inputs: dict[str, Any], lengths: Any, chosen: Any, rows: int, lines: Any) -> Any:
-        """Hypotheses of the chosen examples, filled up to `rows` with copies of the first of them, as numpy arrays."""
+    def _search(self, inputs: dict[str, Any], lengths: Any, chosen: Any, rows: int, lines: Any, is_short: bool) -> Any:
+        """Hypotheses of the chosen examples, filled up to `rows` with copies of the first of them, as numpy arrays.
+
+        Short buffers suffice for most and make each step cheaper; what is not over in them is searched again in long ones.
+        """
         chosen = np.concatenate([chosen, np.repeat(chosen[:1], rows - len(chosen))])
         time = rounded(int(lengths[chosen].max()))
         batch = {name: _fit(value[chosen], time) if f"{name}_length" in inputs else value[chosen] for name, value in inputs.items()}
         limit, most = self._settings.length_limit, self._settings.max_length
         limits = np.array([limit.longest(int(length), most) for length in lengths[chosen]], np.int32)
         buffer = limit.longest(time, most)
-        is_worthwhile = self._batches[rows, time] >= BATCHES_WORTH_COMPILING
+        if is_short:
+            buffer = min(buffer, time + time // 4 + 8)
+        is_worthwhile = self._batches[rows, time, is_short] >= BATCHES_WORTH_COMPILING
         xla = self._settings.xla == "always" or (self._settings.xla == "auto" and is_worthwhile)
         if xla not in self._traced:
             self._traced[xla] = self._trace(batch, xla)
@@ -122,13 +135,15 @@ class Decoder:
         signature = [specs, vector, vector, tf.TensorSpec([], tf.int32)]
         return tf.function(search, input_signature=signature, autograph=False, jit_compile=xla)
 
-    def _results(self, hypotheses: Any, count: int) -> Iterator[Decoded]:
+    def _results(self, hypotheses: Any, is_over: Any) -> Iterator[Decoded]:
+        """The outputs of the rows that are over; rows past the end of `is_over` are fillers."""
+        hypotheses = type(hypotheses)(*(part[: len(is_over)][is_over] for part in hypotheses))
         if np.isnan(hypotheses.scores).any() or (hypotheses.scores[:, 0] == -math.inf).any():
             raise UserError(
                 "the model gives no finite probabilities", hint="its weights may have overflowed in training; try an earlier checkpoint"
             )
         ids, sizes = [], []
-        for row in range(count):
+        for row in range(len(hypotheses.scores)):
             found = [place for place, score in enumerate(hypotheses.scores[row]) if score > -math.inf]
             ids += [hypotheses.tokens[row, place, : hypotheses.lengths[row, place]].tolist() for place in found]
             sizes.append(len(found))

@@ -29,7 +29,7 @@ class Greedy(Search, type="greedy"):
             stepper, fixed, moving, limits_of(inputs, limits, max_length), max_length, lambda logits, end, _: self._choose(logits, end)
         )
         score = chain.log_probabilities[:, None]
-        return Hypotheses(chain.sequences[:, None], chain.lengths[:, None], score, score)
+        return Hypotheses(chain.sequences[:, None], chain.lengths[:, None], score, score, chain.is_over)
 
     def _choose(self, logits: Any, must_end: Any) -> tuple[Any, Any]:
         """The best allowed token of each row and its log-probability under the whole vocabulary."""

@@ -10,7 +10,7 @@ from seqcfg.lazy import tf
 def limits_of(inputs: Any, limits: Any, max_length: Any) -> Any:
     """The longest output of each sentence, int32 [batch], in tokens without the end id: `limits` if given."""
     if limits is not None:
-        return tf.minimum(tf.convert_to_tensor(limits, tf.int32), max_length)
+        return tf.convert_to_tensor(limits, tf.int32)
     return tf.fill([num_sentences(inputs)], max_length)
 
 

@@ -50,7 +50,9 @@ class Sample(Search, type="sample"):
         chain = follow(stepper, fixed, repeat_rows(moving, self.n_best), tf.repeat(limits, self.n_best), max_length, choose)
         scores, places = largest(tf.reshape(chain.log_probabilities, [-1, self.n_best]), self.n_best)
         sequences = tf.gather(tf.reshape(chain.sequences, [-1, self.n_best, max_length]), places, batch_dims=1)
-        return Hypotheses(sequences, tf.gather(tf.reshape(chain.lengths, [-1, self.n_best]), places, batch_dims=1), scores, scores)
+        lengths = tf.gather(tf.reshape(chain.lengths, [-1, self.n_best]), places, batch_dims=1)
+        is_over = tf.reduce_all(tf.reshape(chain.is_over, [-1, self.n_best]), axis=1)
+        return Hypotheses(sequences, lengths, scores, scores, is_over)
 
     def _draw(self, logits: Any, must_end: Any, keys: Any) -> tuple[Any, Any]:
         """A token for each row of logits [rows, vocabulary], by the largest of logit + Gumbel noise; and its log-probability."""

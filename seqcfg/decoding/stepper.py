@@ -23,12 +23,15 @@ class Stepper(Protocol):
 
 
 class Hypotheses(NamedTuple):
-    """tokens [batch, n_best, time] int32, ends and padding are 0; lengths [batch, n_best] without the end id;
+    """What a search found, best first.
 
-    scores [batch, n_best] float32, best first; log_probabilities [batch, n_best] of the whole sequence with its end.
+    tokens [batch, n_best, time] int32, ends and padding are 0; lengths [batch, n_best] without the end id;
+    scores [batch, n_best] float32; log_probabilities [batch, n_best] of the whole sequence with its end;
+    is_over [batch] bool: False where the buffers ended before the search did, so that the row must be searched again.
     """
 
     tokens: Any
     lengths: Any
     scores: Any
     log_probabilities: Any
+    is_over: Any

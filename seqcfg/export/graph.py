@@ -44,7 +44,7 @@ def _search(trained: Any, weights: dict[str, Any]) -> Any:
         lengths = tf.reduce_max([inputs[name] for name in inputs if name.endswith("_length")], axis=0)
         limits = _limits(settings, lengths)
         w = view(trained.declaration, weights, dtype=trained.precision)
-        most = tf.maximum(tf.reduce_max(limits), 0)
+        most = tf.maximum(tf.reduce_max(limits), 0)  # as long as the longest row may become: one search is enough
         return settings.search(recipe.task.stepper(w), inputs, most, limits=limits, lines=tf.range(tf.shape(lengths)[0]))
 
     return search

@@ -70,7 +70,7 @@ def all_outputs(table: np.ndarray, longest: int, formula: str, exponent: float, 
 
 
 def plain_beam(table: np.ndarray, longest: int, beam) -> list:
-    """Beam search without early stopping, one sentence, one list comprehension per sentence of its docstring."""
+    """Beam search with `certain` meaning no early stopping, one sentence, one list comprehension per sentence of its docstring."""
     alive, finished = [(0.0, (), 0)], []
     for index in range(longest + 1):
         continuations = []
@@ -89,7 +89,9 @@ def plain_beam(table: np.ndarray, longest: int, beam) -> list:
             if token == END and near and among:
                 finished.append((total / penalty(beam.formula, beam.length_penalty, index + 1), tokens, total))
         alive = [(total, (*tokens, token), new) for total, tokens, new, token, _, _ in continuations if token != END][: beam.width]
-        if beam.stop == "full" and len(finished) >= beam.width:
+        best = sorted((f[0] for f in finished), reverse=True)
+        at_present = alive[0][0] / penalty(beam.formula, beam.length_penalty, index + 1) if alive else 0.0
+        if beam.stop == "likely" and best[beam.n_best - 1 :] and best[beam.n_best - 1] >= at_present:
             break
         if beam.prune_margin is not None and finished and alive and alive[0][0] <= max(f[2] for f in finished) - beam.prune_margin:
             break

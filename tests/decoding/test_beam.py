@@ -45,10 +45,11 @@ def test_a_full_beam_is_exact_with_unknown_ids_and_a_minimum_length():
 @pytest.mark.parametrize(
     "beam",
     [
+        Beam(width=1, stop="likely"),
         Beam(width=1),
         Beam(width=2, n_best=2),
         Beam(width=3, n_best=2, formula="gnmt", length_penalty=0.6),
-        Beam(width=3, stop="full", n_best=3),
+        Beam(width=3, n_best=3, stop="likely"),
         Beam(width=2, end_among="hypothesis", eos_margin=1.0, formula="lingvo", length_penalty=0.5),
         Beam(width=2, end_among="hypothesis", eos_margin=5.0, prune_margin=3.0, formula="lingvo", length_penalty=0.5),
         Beam(width=3, min_length=2, allow_unknown=True),
@@ -118,3 +119,14 @@ def test_a_limit_of_zero_gives_the_empty_output():
 
 def test_more_outputs_than_hypotheses_are_refused():
     assert [field for field, _, _ in Beam(width=2, n_best=3).check()] == ["n_best"]
+
+
+@pytest.mark.parametrize("search", [Beam(width=3, length_penalty=0.2), Beam(width=3, n_best=2, stop="likely"), Greedy()], ids=str)
+def test_what_is_over_in_short_buffers_is_the_result_of_long_ones(search):
+    table = tables(200, vocabulary=9, seed=11)
+    limits = np.full(200, 9, np.int32)
+    short, long = run(search, table, 4, limits=limits), run(search, table, 9, limits=limits)
+    is_over = np.asarray(short.is_over)
+    assert np.asarray(long.is_over).all() and 10 < is_over.sum() < 190
+    both = [(ours, theirs) for ours, theirs, over in zip(outputs_of(short), outputs_of(long), is_over, strict=True) if over]
+    assert_same([ours for ours, _ in both], [theirs for _, theirs in both])

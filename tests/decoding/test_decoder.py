@@ -140,3 +140,16 @@ def test_shapes_that_come_often_are_compiled_and_give_the_same(monkeypatch):
     assert one.decode(["abc", "de"] * 2)[1].text == "ef" and list(one._traced) == [False]
     assert [r.text for r in one.decode(["abc", "de"] * 2)] == ["bcd", "ef"] * 2
     assert list(one._traced) == [False, True]
+
+
+def test_lines_that_outgrow_short_buffers_are_searched_again_and_batches_do_not_show(monkeypatch):
+    texts = [c * n for n, c in enumerate("abcdefghij", 1)]
+    settings = {"search": Beam(width=4, n_best=2, length_penalty=2.0), "length_limit": LengthLimit(ratio=4.0, offset=20)}
+    wanted = decoder(Echo(sharpness=0.5), **settings, batch_size=1).decode(texts)
+    one = decoder(Echo(sharpness=0.5), **settings, batch_size=4)
+    asked = []
+    monkeypatch.setattr(one, "_search", lambda *a, search=one._search: asked.append((a[-1], len(a[2]))) or search(*a))
+    for ours, theirs in zip(one.decode(texts), wanted, strict=True):
+        assert ours.texts == theirs.texts and ours.scores == pytest.approx(theirs.scores, rel=1e-5)
+    assert {short for short, _ in asked} == {True, False}
+    assert max(len(text) for result in wanted for text in result.texts) > 8 + 16 // 4 + 8
