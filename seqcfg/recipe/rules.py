@@ -75,6 +75,8 @@ def _components_on(root: Declaration, path: str) -> list[Component]:
     """The components of the declared nodes from the root down to a path."""
     found, node = [root.component], root
     for key in path.split(".") if path else []:
+        if isinstance(node, list) and int(key) >= len(node):
+            break  # the item that could not be declared
         below: Any = node.children.get(key) if isinstance(node, Declaration) else node[int(key)]
         if below is None:
             break

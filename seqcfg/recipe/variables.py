@@ -40,6 +40,7 @@ class _Substitution:
         self.table = table
         self.problems: list[Problem] = []
         self.active: list[str] = []
+        self.found: dict[str, Node] = {}  # variables whose own variables are replaced
         self.in_circles: set[str] = set()
         self.count = self.depth = 0
 
@@ -72,7 +73,7 @@ class _Substitution:
     def at(self, found: Node, node: Node) -> Node:
         """The variable's value, as if written where it is used."""
         definition = dataclasses.replace(found, how="variable", replaced=())
-        return dataclasses.replace(_placed(found, node), key_place=node.key_place, replaced=(*node.replaced, definition))
+        return dataclasses.replace(self.placed(found, node), key_place=node.key_place, replaced=(*node.replaced, definition))
 
     def text(self, match: re.Match[str], node: Node, path: Path) -> str:
         if match[1]:
@@ -104,19 +105,23 @@ class _Substitution:
                 self.problems.append(_problem(node, path, "E0223", f"variables refer to each other in a circle: {' -> '.join(circle)}"))
             self.in_circles.update(circle)
             return None
-        self.active.append(name[1])
-        found = self.replace(self.table[name[1]], ("vars", name[1]))
-        self.active.pop()
-        return found
+        if name[1] not in self.found:
+            self.active.append(name[1])
+            self.found[name[1]] = self.replace(self.table[name[1]], ("vars", name[1]))
+            self.active.pop()
+        return self.found[name[1]]
 
-
-def _placed(found: Node, node: Node) -> Node:
-    value = found.value
-    if found.is_mapping:
-        value = {key: _placed(child, node) for key, child in value.items()}
-    elif found.is_list:
-        value = [_placed(child, node) for child in value]
-    return dataclasses.replace(found, value=value, place=node.place, key_place=node.place, rank=node.rank, how=node.how)
+    def placed(self, found: Node, node: Node) -> Node:
+        """A copy of a variable's value with the place of the node it stands for."""
+        self.count += 1
+        if self.count > MAX_NODES:
+            raise RecipeError([_problem(node, (), "E0225", f"variables grow to more than {MAX_NODES} values")])
+        value = found.value
+        if found.is_mapping:
+            value = {key: self.placed(child, node) for key, child in value.items()}
+        elif found.is_list:
+            value = [self.placed(child, node) for child in value]
+        return dataclasses.replace(found, value=value, place=node.place, key_place=node.place, rank=node.rank, how=node.how)
 
 
 def _problem(node: Node, path: Path, code: str, message: str, hint: str = "") -> Problem:

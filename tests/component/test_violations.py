@@ -89,6 +89,11 @@ def test_any_schema_of_known_keywords_gets_the_verdict_of_jsonschema(schema, val
     assert ours == theirs
 
 
+def test_a_whole_number_fits_into_64_bits():
+    assert not list(violations({"type": "integer"}, 1e18))
+    assert [found.keyword for found in violations({"type": "integer"}, 1e19)] == ["type"]
+
+
 def test_a_keyword_that_is_not_checked_cannot_be_written():
     with pytest.raises(TypeError, match="uniqueItems"):
         slot_of(Annotated[list[int], rules(uniqueItems=True)])
