@@ -22,7 +22,7 @@ from seqcfg.recipe.syntax import blamed_mark, explain_syntax
 PROTO_SUFFIXES = {".textproto", ".txtpb"}
 PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]|\r(?!\n)")  # U+2028: a line end for some
 
 
 def read_file(file: str, *, how: str = "recipe", rank: int = 0) -> Node:

@@ -10,7 +10,6 @@ from seqcfg.recipe.write import escaped
 
 HEADER = "# proto-file: seqcfg/v1/recipe.proto\n# proto-message: seqcfg.v1.Recipe\n"
 ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-LINE_ENDS = "\x85\u2028\u2029"
 
 
 def to_textproto(recipe: dict[str, Any]) -> str:
@@ -63,6 +62,6 @@ def quoted(text: str) -> str:
 def _character(character: str) -> str:
     if character in ESCAPES:
         return ESCAPES[character]
-    if CONTROL.match(character) or character in LINE_ENDS:
+    if CONTROL.match(character):
         return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogatepass"))
     return character

@@ -111,16 +111,18 @@ class _Substitution:
             self.active.pop()
         return self.found[name[1]]
 
-    def placed(self, found: Node, node: Node) -> Node:
+    def placed(self, found: Node, node: Node, depth: int = 0) -> Node:
         """A copy of a variable's value with the place of the node it stands for."""
         self.count += 1
         if self.count > MAX_NODES:
             raise RecipeError([_problem(node, (), "E0225", f"variables grow to more than {MAX_NODES} values")])
+        if depth > 2 * MAX_DEPTH:
+            raise RecipeError([_problem(node, (), "E0225", f"variables nest more than {2 * MAX_DEPTH} levels deep")])
         value = found.value
         if found.is_mapping:
-            value = {key: self.placed(child, node) for key, child in value.items()}
+            value = {key: self.placed(child, node, depth + 1) for key, child in value.items()}
         elif found.is_list:
-            value = [self.placed(child, node) for child in value]
+            value = [self.placed(child, node, depth + 1) for child in value]
         return dataclasses.replace(found, value=value, place=node.place, key_place=node.place, rank=node.rank, how=node.how)
 
 

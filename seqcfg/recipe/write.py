@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -9,6 +10,7 @@ import yaml
 from seqcfg.recipe import scalars
 from seqcfg.recipe.variables import escape
 
+LINE_END = re.compile("[\r\x85\u2028\u2029]")  # as some readers have it
 MAX_FLOW = 100  # characters up to which a mapping or list without mappings in it stands in one line
 
 
@@ -24,7 +26,7 @@ def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     if "\n" in text:
         style = "|" if all(line == line.rstrip() and line.isprintable() for line in text.split("\n")) else '"'
     else:
-        style = None if _is_plain(text) else '"'
+        style = None if _is_plain(text) and not LINE_END.search(text) else '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

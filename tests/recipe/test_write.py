@@ -12,7 +12,27 @@ texts = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_cha
     lambda text: not any(0x80 <= ord(character) <= 0x9F for character in text)
 )
 words = st.sampled_from(
-    ["no", "1e5", "1e-06", "010", "~", "", "2024-01-01", "${vars.x}", "$${x}", "- a", "a: b", "#x", "a\nb", "x\n", "1:30"]
+    [
+        "no",
+        "1e5",
+        "1e-06",
+        "010",
+        "~",
+        "",
+        "2024-01-01",
+        "${vars.x}",
+        "$${x}",
+        "- a",
+        "a: b",
+        "#x",
+        "a\nb",
+        "x\n",
+        "1:30",
+        "a\u2028b",
+        "a\x85b",
+        "a\rb",
+        "\u2029",
+    ]
 )
 scalars = (
     st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False) | texts | words
