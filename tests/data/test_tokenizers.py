@@ -6,14 +6,13 @@ import tensorflow as tf
 
 from seqcfg.component import catalog
 from seqcfg.component.kinds import Tokenizer
-from seqcfg.component.reserved_ids import END, NUM_RESERVED, PAD, START, UNKNOWN
+from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.byte import Bytes
 from seqcfg.data.tokenizers.character import Characters
 from seqcfg.data.tokenizers.codec import fields_of
 from seqcfg.data.tokenizers.sentence_piece import FILE_NAME, SentencePiece
 from seqcfg.data.tokenizers.vocabulary import Vocabulary
-from seqcfg.decoding import stepper
 from seqcfg.errors import UserError
 
 WORDS = [
@@ -59,10 +58,6 @@ TOKENIZERS = {
 @pytest.fixture(params=TOKENIZERS.values(), ids=TOKENIZERS.keys())
 def codec(request, tmp_path):
     return trained(request.param, tmp_path / "tokenizer")
-
-
-def test_reserved_ids_are_those_of_the_searches():
-    assert (PAD, UNKNOWN, START, END, NUM_RESERVED) == (stepper.PAD, stepper.UNKNOWN, stepper.START, stepper.END, stepper.NUM_RESERVED)
 
 
 def test_ids_are_within_the_vocabulary_and_never_reserved_but_unknown(codec):

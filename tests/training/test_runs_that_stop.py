@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,8 +14,10 @@ import pytest
 
 from seqcfg.checkpoints.read import find, load_arrays
 from seqcfg.runs import records
+from seqcfg.runs.manifest import read_manifest
 
 RECIPE = str(Path(__file__).parent / "tiny.yaml")
+pytestmark = pytest.mark.xdist_group("runs")  # one worker, so that the undisturbed run is made once
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +59,26 @@ def assert_same_end(folder, name):
     assert [path for path in one if not np.array_equal(one[path], other[path])] == []
 
 
-def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(place):
-    code = start_and_signal(place, "killed", signal.SIGKILL, at_step=8)
-    assert code == -signal.SIGKILL
+@pytest.fixture(scope="module")
+def killed(place):
+    """The folder of runs, where one called "killed" was ended by the kernel and then continued to its end."""
+    assert start_and_signal(place, "killed", signal.SIGKILL, at_step=8) == -signal.SIGKILL
     result = train(place, "killed")
     assert result.returncode == 0, result.stderr
     assert "goes on after step" in result.stderr
-    assert_same_end(place, "killed")
+    return place
+
+
+def test_a_killed_run_ends_with_the_bits_of_an_undisturbed_one(killed):
+    assert_same_end(killed, "killed")
+
+
+def test_a_killed_run_records_each_step_once(killed):
     curves = [
-        [(record["step"], record["kind"], record["loss"]) for record in records.read(place / name / "records.jsonl") if "loss" in record]
+        [(record["step"], record["kind"]) for record in records.read(killed / name / "records.jsonl") if "loss" in record]
         for name in ("whole", "killed")
     ]
-    assert [point[:2] for point in curves[0]] == [point[:2] for point in curves[1]]
+    assert curves[0] == curves[1]
 
 
 def test_a_terminated_run_saves_and_asks_to_be_submitted_again(place):
@@ -79,11 +90,11 @@ def test_a_terminated_run_saves_and_asks_to_be_submitted_again(place):
 
 
 def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(place):
-    folder = place / "whole" / "checkpoints"
-    newest = find(folder)[-1]
+    shutil.copytree(place / "whole", place / "damaged")
+    newest = find(place / "damaged" / "checkpoints")[-1]
     data = next(newest.path.glob("*.data-*"))
     data.write_bytes(data.read_bytes()[:-8])
-    result = train(place, "whole")
+    result = train(place, "damaged")
     assert result.returncode == 0, result.stderr
     assert newest.path.name in result.stderr
     assert "goes on after step 20" in result.stderr
@@ -97,24 +108,29 @@ def test_a_continued_run_refuses_other_settings_and_names_them(place):
     assert "Traceback" not in result.stderr
 
 
-def test_the_manifest_tells_every_attempt(place):
-    from seqcfg.runs.manifest import read_manifest
-
-    attempts = read_manifest(place / "killed" / "manifest.textproto").attempts
+def test_the_manifest_tells_every_attempt(killed):
+    attempts = read_manifest(killed / "killed" / "manifest.textproto").attempts
     assert [attempt.outcome for attempt in attempts] == ["", "finished"]  # the first was killed and could not say so
     assert attempts[1].last_step == 24
 
 
-def test_a_finished_run_says_so_and_changes_nothing(place):
-    before = sorted(path.name for path in (place / "killed" / "checkpoints").iterdir())
-    result = train(place, "killed")
+def test_a_finished_run_says_so_and_changes_nothing(killed):
+    before = sorted(path.name for path in (killed / "killed" / "checkpoints").iterdir())
+    result = train(killed, "killed")
     assert result.returncode == 0
     assert "all 24 steps are done" in result.stderr
-    assert sorted(path.name for path in (place / "killed" / "checkpoints").iterdir()) == before
+    assert sorted(path.name for path in (killed / "killed" / "checkpoints").iterdir()) == before
+
+
+def test_a_run_whose_checkpoints_are_gone_does_not_start_over(place):
+    shutil.copytree(place / "whole", place / "emptied", ignore=shutil.ignore_patterns("step-*"))
+    result = train(place, "emptied", "--set", "training.steps=30")
+    assert result.returncode == 1
+    assert "its checkpoints are gone" in result.stderr
 
 
 def test_records_hold_training_and_validation(place):
     lines = [json.loads(line) for line in (place / "whole" / "records.jsonl").read_text().splitlines()]
-    assert {line["kind"] for line in lines} == {"train", "validation"}
+    assert {line["kind"] for line in lines} == {"train", "validation", "event"}
     assert {"loss", "rate", "norm", "tokens_per_second", "padding"} <= lines[0].keys()
     assert [line["step"] for line in lines if line["kind"] == "validation"] == [8, 16, 24]
