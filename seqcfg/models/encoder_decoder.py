@@ -9,6 +9,7 @@ from seqcfg.component.kinds import Layer, Model
 from seqcfg.component.reserved_ids import START
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
+from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights
 
 
 class EncoderDecoder(Model, type="encoder_decoder"):
@@ -37,10 +38,7 @@ class EncoderDecoder(Model, type="encoder_decoder"):
             )
         d.memory_width = memory_width
         hidden = d.child("decoder", self.decoder, width)
-        if self.output is not None:
-            d.child("output", self.output, hidden)
-        elif hidden != width:
-            raise d.misfit(f"the decoder's width {hidden} is not that of the embedding, {width}", "give output a dense layer", "output")
+        declare_output(d, self.output, hidden, width)
         return hidden
 
     def encode(self, w: Any, ids: Any, lengths: Any) -> Sequence:
@@ -55,14 +53,11 @@ class EncoderDecoder(Model, type="encoder_decoder"):
 
     def output_weights(self, w: Any) -> tuple[Any, Any]:
         """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""
-        if self.output is None:
-            return self._target_embedding(w).table, None
-        return tf.transpose(w.output.kernel), w.output.bias if w.output.has("bias") else None
+        return output_weights(w, self._target_embedding(w))
 
     def logits(self, w: Any, hidden: Any) -> Any:
         """hidden [..., dim] -> logits [..., vocabulary] float32."""
-        logits = w.output(hidden) if self.output is not None else self._target_embedding(w).project(hidden)
-        return tf.cast(logits, tf.float32)
+        return output_logits(w, self._target_embedding(w), hidden)
 
     def start(self, w: Any, memory: Sequence, max_length: Any) -> tuple[Any, Any]:
         """(fixed, moving) for step-by-step decoding of at most max_length positions."""

@@ -9,6 +9,7 @@ from seqcfg.component.kinds import Layer, Model
 from seqcfg.component.reserved_ids import START
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
+from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights
 
 
 class LanguageModel(Model, type="language_model"):
@@ -22,10 +23,7 @@ class LanguageModel(Model, type="language_model"):
         """Returns the width of the stack's output."""
         width = d.child("embedding", self.embedding, vocabulary)
         hidden = d.child("decoder", self.decoder, width)
-        if self.output is not None:
-            d.child("output", self.output, hidden)
-        elif hidden != width:
-            raise d.misfit(f"the stack's width {hidden} is not that of the embedding, {width}", "give output a dense layer", "output")
+        declare_output(d, self.output, hidden, width)
         return hidden
 
     def hidden(self, w: Any, ids: Any, lengths: Any) -> Any:
@@ -35,13 +33,11 @@ class LanguageModel(Model, type="language_model"):
 
     def output_weights(self, w: Any) -> tuple[Any, Any]:
         """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""
-        if self.output is None:
-            return w.embedding.table, None
-        return tf.transpose(w.output.kernel), w.output.bias if w.output.has("bias") else None
+        return output_weights(w, w.embedding)
 
     def logits(self, w: Any, hidden: Any) -> Any:
         """hidden [..., dim] -> logits [..., vocabulary] float32."""
-        return tf.cast(w.output(hidden) if self.output is not None else w.embedding.project(hidden), tf.float32)
+        return output_logits(w, w.embedding, hidden)
 
     def start(self, w: Any, batch: Any, max_length: Any) -> tuple[Any, Any]:
         """(fixed, moving) for step-by-step decoding of `batch` texts of at most max_length positions."""

@@ -1,0 +1,28 @@
+"""From a stack's last vectors to one logit per id: through a dense layer of its own, or the embedding transposed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.kinds import Layer
+from seqcfg.lazy import tf
+
+
+def declare_output(d: Any, output: Layer | None, hidden: int, width: int) -> None:
+    """Declares the child "output"; without one the stack's width `hidden` must be the embedding's `width`."""
+    if output is not None:
+        d.child("output", output, hidden)
+    elif hidden != width:
+        raise d.misfit(f"the stack's width {hidden} is not that of the embedding, {width}", "give output a dense layer", "output")
+
+
+def output_weights(w: Any, embedding: Any) -> tuple[Any, Any]:
+    """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""
+    if not w.has("output"):
+        return embedding.table, None
+    return tf.transpose(w.output.kernel), w.output.bias if w.output.has("bias") else None
+
+
+def output_logits(w: Any, embedding: Any, hidden: Any) -> Any:
+    """hidden [..., dim] -> logits [..., vocabulary] float32."""
+    return tf.cast(w.output(hidden) if w.has("output") else embedding.project(hidden), tf.float32)
