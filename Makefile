@@ -57,7 +57,7 @@ recipes: $(STAMP) ## validate every recipe
 
 docs: $(STAMP) ## build the documentation into site/
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
-	$(BIN)/mkdocs build --strict --site-dir site
+	$(BIN)/python bin/make_docs
 
 bench: $(STAMP) ## timings of this machine, as JSON
 	$(BIN)/python bin/bench start-up

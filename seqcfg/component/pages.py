@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
 from seqcfg.component.component import Component
@@ -48,17 +49,17 @@ def origin(cls: type[Component]) -> str:
     return f"{inspect.getsourcefile(cls)}:{inspect.getsourcelines(cls)[1]}"
 
 
-def type_words(slot: Slot) -> str:
-    """A slot's type and range, short enough for a table."""
+def type_words(slot: Slot, named: Callable[[Slot, str], str] = lambda slot, name: name) -> str:
+    """A slot's type and range, short enough for a table; `named` may dress up the name of a component."""
     if slot.anything:
         return "any"
     forms = [_scalar_words(schema) for schema in slot.scalars if schema.get("type") != "null"]
     if slot.component:
-        forms.append(slot.component.__name__ if slot.component.kind == "record" else slot.fixed or slot.component.kind)
+        forms.append(named(slot, slot.component.__name__ if slot.component.kind == "record" else slot.fixed or slot.component.kind))
     if slot.items:
-        forms.append(f"list of {type_words(slot.items)}")
+        forms.append(f"list of {type_words(slot.items, named)}")
     if slot.values:
-        forms.append(f"mapping to {type_words(slot.values)}")
+        forms.append(f"mapping to {type_words(slot.values, named)}")
     return " or ".join([*forms, *(["empty"] if slot.is_nullable else [])])
 
 
