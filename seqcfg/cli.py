@@ -7,6 +7,7 @@ import errno
 import functools
 import gc
 import importlib
+import keyword
 import os
 import pkgutil
 import sys
@@ -26,6 +27,7 @@ VERBS = {
     "plan": "Print every weight, the counts and the memory a recipe needs.",
     "components": "List what a recipe can name.",
     "new": "Start a recipe from one that is shipped.",
+    "import": "Make a recipe of another system's settings.",
     "migrate": "Bring recipes to the current version of the recipe language.",
     "schema": "Print the JSON Schema of recipes, for editors.",
     "prepare": "Turn raw corpora into the columns that training reads.",
@@ -44,8 +46,14 @@ MACHINE_ERRORS = {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.E
 @functools.cache
 def available_verbs() -> list[str]:
     """The verbs that have a file, in the order of VERBS."""
-    found = {module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__)}
+    found = {module.name.removesuffix("_").replace("_", "-") for module in pkgutil.iter_modules(commands.__path__)}
     return [*(verb for verb in VERBS if verb in found), *sorted(found - set(VERBS))]
+
+
+def module_of(verb: str) -> str:
+    """The verb's module in `commands/`; a word of Python's own gets an underscore at its end: `import_.py`."""
+    name = verb.replace("-", "_")
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 class LazyGroup(click.Group):
@@ -57,7 +65,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in available_verbs():
             return None
-        return importlib.import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}").command
+        return importlib.import_module(f"{commands.__name__}.{module_of(cmd_name)}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = [(verb, VERBS.get(verb, "")) for verb in available_verbs()]

@@ -29,7 +29,7 @@ def output(*arguments):
 
 
 def test_every_verb_has_a_line_and_every_file_is_a_verb():
-    files = {file.stem.replace("_", "-") for file in (ROOT / "seqcfg" / "commands").glob("[a-z]*.py")}
+    files = {file.stem.removesuffix("_").replace("_", "-") for file in (ROOT / "seqcfg" / "commands").glob("[a-z]*.py")}
     assert files <= set(cli.VERBS)
     assert set(cli.available_verbs()) == files
 

@@ -1,0 +1,121 @@
+"""Dumps of Lingvo's parameters become recipes with Lingvo's weights and settings; what is left behind is named."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from seqcfg import cli
+from seqcfg.errors import UserError
+from seqcfg.plan.table import total
+from seqcfg.recipe import shipped
+from seqcfg.recipe.experiment import load
+from seqcfg.recipe.importing import lingvo
+
+SAMPLES = Path(__file__).parent / "import_samples"
+BASE, CAPTION = SAMPLES / "WmtEnDeTransformerBase.params.txt", SAMPLES / "WmtCaptionEnDeTransformer.params.txt"
+CAPTION_KEYS = {  # of the caption dump and in this order: what is left behind
+    "input.bucket_batch_limit",
+    "input.file_pattern",
+    "input.tokenizer.token_vocab_filepath",
+    "task.train.save_interval_seconds",
+    "task.train.save_max_to_keep",
+}
+
+
+def imported(sample, folder, **changes):
+    """The experiment that a sample becomes, with some of its lines replaced or added; and the draft it came from."""
+    lines = [line for line in sample.read_text().splitlines() if line.split(" : ")[0] not in changes]
+    dump = folder / "params.txt"
+    dump.write_text("\n".join([*lines, *(f"{key} : {value}" for key, value in changes.items())]) + "\n")
+    draft = lingvo.read(str(dump), "mine")
+    recipe = folder / "mine.yaml"
+    recipe.write_text(draft.text())
+    return load(str(recipe)), draft
+
+
+@pytest.mark.parametrize(("sample", "weights"), [(BASE, 93_323_648), (CAPTION, 4_174_544)])
+def test_weights_are_as_many_as_lingvo_s(sample, weights, tmp_path):
+    experiment, _ = imported(sample, tmp_path)
+    assert total(experiment.declaration) == weights
+
+
+@pytest.mark.parametrize(("sample", "name"), [(BASE, "mt/wmt14_ende_lingvo_base"), (CAPTION, "mt/wmtm16_ende_caption")])
+def test_settings_are_those_of_the_shipped_recipe(sample, name, tmp_path):
+    mine = imported(sample, tmp_path)[0].canonical()
+    theirs = load(str(shipped.find(name))).canonical()
+    for recipe in (mine, theirs):
+        for key in ("name", "about", "claims"):
+            recipe.pop(key, None)
+    assert mine["data"]["batching"].pop("num_buckets") == {BASE: 15, CAPTION: 8}[sample]
+    theirs["data"]["batching"].pop("num_buckets")  # the shipped caption recipe cuts finer ones
+    assert mine == theirs
+
+
+def test_what_is_left_behind_is_named_with_its_line(tmp_path):
+    _, draft = imported(CAPTION, tmp_path)
+    assert {remark.key for remark in draft.remarks} == CAPTION_KEYS
+    lines = (tmp_path / "params.txt").read_text().splitlines()
+    assert all(lines[remark.line - 1].startswith(f"{remark.key} : ") for remark in draft.remarks)
+    assert [remark.line for remark in draft.remarks] == sorted(remark.line for remark in draft.remarks)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("task.decoder.ln_output", "True", "True is not carried over: the base does as with False"),
+        ("task.encoder.token_emb.vn.global_vn", "True", "the base does as with False"),
+        ("task.train.lr_schedule.decay_end", "100000", "the base does as with NoneType"),
+        ("task.train.optimizer.cls", "type/lingvo.core.optimizer/Adagrad", "Adagrad has no counterpart"),
+        ("task.encoder.new_idea", "7", "the importer does not know what 7 means here"),
+    ],
+)
+def test_a_setting_that_the_base_does_not_share_is_remarked_on(key, value, why, tmp_path):
+    _, draft = imported(CAPTION, tmp_path, **{key: value})
+    found = [remark.why for remark in draft.remarks if remark.key == key]
+    assert len(found) == 1 and why in found[0]
+
+
+def test_other_sizes_and_a_gradient_bound_are_carried_over(tmp_path):
+    clip = {"task.train.clip_gradient_norm_to_value": "2.5", "task.decoder.beam_search.num_hyps_per_beam": "4"}
+    experiment, _ = imported(CAPTION, tmp_path, **clip)
+    assert experiment.recipe.training.clip.norm == 2.5
+    assert experiment.recipe.decoding.search.width == 4
+
+
+def test_encoders_unlike_their_decoder_are_refused(tmp_path):
+    with pytest.raises(UserError, match=r"params.txt:\d+: task.decoder.num_trans_layers: 3 is not what"):
+        imported(CAPTION, tmp_path, **{"task.decoder.num_trans_layers": "3"})
+
+
+@pytest.mark.parametrize(
+    ("sample", "lacking"), [("WmtEnDeRNMT", "recurrent translation models"), ("Librispeech960Grapheme", "speech recognition")]
+)
+def test_other_experiments_are_refused_by_what_is_missing(sample, lacking):
+    with pytest.raises(UserError, match=rf"{sample}.params.txt:4: task.cls: seqcfg lacks {lacking}"):
+        lingvo.read(str(SAMPLES / f"{sample}.params.txt"), "mine")
+
+
+def test_a_file_that_is_no_dump_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello\n")
+    with pytest.raises(UserError, match="is not a dump of Lingvo's parameters"):
+        lingvo.read(str(tmp_path / "notes.txt"), "mine")
+    with pytest.raises(UserError, match="No such file"):
+        lingvo.read(str(tmp_path / "gone.txt"), "mine")
+
+
+def test_the_command_writes_a_valid_recipe_and_never_overwrites(tmp_path):
+    target = tmp_path / "captions.yaml"
+    done = CliRunner().invoke(cli.cli, ["import", "lingvo", str(CAPTION), "--output", str(target)])
+    assert done.exit_code == 0, done.output
+    assert f"{CAPTION}:" in done.stderr and "5 settings not carried over" in done.stderr
+    assert "# Made from WmtCaptionEnDeTransformer.params.txt" in target.read_text()
+    assert "all valid" in CliRunner().invoke(cli.cli, ["validate", str(target)]).output
+    again = CliRunner().invoke(cli.cli, ["import", "lingvo", str(CAPTION), "--output", str(target)])
+    assert "exists already" in str(again.exception)
+
+
+def test_without_a_file_to_write_the_recipe_is_printed():
+    done = CliRunner().invoke(cli.cli, ["import", "lingvo", str(CAPTION)])
+    assert done.exit_code == 0
+    assert "\nname: WmtCaptionEnDeTransformer\n" in done.stdout
