@@ -10,8 +10,8 @@ _BY_VALUE = {
         defer_global_step_update direct_scale dropout_at_eval enable_vn ensure_full_beam feed_attention_context_vec_to_softmax
         filter_sparse_tensors force_eos_in_last_step force_eos_in_top_k force_last_chunk_eoc_in_top_k freeze_bn_stats
         frequency_scaling gamma_one_init gamma_zero_init global_vn has_aux_atten has_aux_attention has_bias
-        individually_tagged_input init_step_ids is_decoder is_masked is_transparent keep_per_example_loss ln_output mask_self_atten memory_augmentation
-        merge_paths packed_input per_step_vn primer_hybrid_norm task_global_step
+        individually_tagged_input init_step_ids is_decoder is_masked is_transparent keep_per_example_loss ln_output mask_self_atten
+        memory_augmentation merge_paths packed_input per_step_vn primer_hybrid_norm task_global_step
         terminate_beams_independently trainable_scaling
         use_batch_norm_backend use_bd_mix use_block_diagonal_matmul use_blocked_matmul use_lang_dependent_atten
         use_moving_avg_in_training use_recurrent use_source_vec_as_attention_value use_stop_fn use_within_batch_mixing weight_norm
