@@ -1,7 +1,8 @@
 """What the documents show is so: recipes are valid, command lines can be typed, answers are what the commands say.
 
 A block ```yaml that begins with recipe_version is a recipe; a comment on that line names its file, mine.yaml otherwise. A block
-```console holds commands after `$` and their answers; a line `...` stands for any lines. All blocks of a page share a folder.
+```console holds commands after `$` and their answers; a line `...` stands for any lines. A block after a line that ends with
+`name`: is a file of this name. All blocks of a page share a folder.
 Run this file as a program to rewrite the answers that differ.
 """
 
@@ -28,14 +29,27 @@ from seqcfg.recipe.validate import validate
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "recipes" / "README.md", *PAGES]
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"(?:`([\w./-]+)`:\n\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RECIPE = re.compile(r"recipe_version:[^#\n]*(?:# ([\w/.]+))?\n")
-QUICK = {"validate", "show", "explain", "plan", "components", "new", "migrate"}  # need neither corpora nor tensors
+QUICK = {"validate", "show", "explain", "plan", "components", "new", "migrate", "prepare", "data"}  # need no tensors
 
 
 class Block(NamedTuple):
+    file: str
     language: str
     text: str
+
+    @property
+    def is_recipe(self):
+        return self.language == "yaml" and RECIPE.match(self.text) is not None
+
+    def write(self):
+        """Writes what is a file; returns its name."""
+        name = (RECIPE.match(self.text)[1] or "mine.yaml") if self.is_recipe else self.file
+        if name:
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_text(self.text, encoding="utf-8")
+        return name
 
 
 def blocks(path):
@@ -43,14 +57,7 @@ def blocks(path):
 
 
 def recipes(path):
-    return [block.text for block in blocks(path) if block.language == "yaml" and RECIPE.match(block.text)]
-
-
-def write_recipe(text):
-    name = RECIPE.match(text)[1] or "mine.yaml"
-    Path(name).parent.mkdir(parents=True, exist_ok=True)
-    Path(name).write_text(text, encoding="utf-8")
-    return name
+    return [block.text for block in blocks(path) if block.is_recipe]
 
 
 def answer(line):
@@ -59,7 +66,7 @@ def answer(line):
     assert arguments[0] == "seqcfg" and arguments[1] in QUICK, line
     printed = io.StringIO()
     report._lines.cache_clear()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO() if arguments[1] == "prepare" else printed):
         main(arguments[1:])
     report._lines.cache_clear()  # the next mine.yaml is another file
     text = printed.getvalue().replace(f"{shipped.folder()}/", "recipes/").strip("\n")
@@ -87,10 +94,11 @@ def with_answers(block):
 @pytest.mark.parametrize("path", PAGES, ids=[p.name for p in PAGES])
 def test_the_answers_in_a_page_are_what_the_commands_say(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    for root in ("SEQCFG_DATA", "SEQCFG_CACHE"):
+        monkeypatch.delenv(root, raising=False)
     for block in blocks(path):
-        if block.language == "yaml" and RECIPE.match(block.text):
-            write_recipe(block.text)
-        elif block.language == "console":
+        block.write()
+        if block.language == "console":
             for command, shown in calls(block.text):
                 printed = answer(command)
                 assert fits(printed, shown), f"$ {command}\n{printed}"
@@ -100,9 +108,9 @@ def test_the_answers_in_a_page_are_what_the_commands_say(path, tmp_path, monkeyp
 def test_the_recipes_in_a_page_are_valid_unless_the_page_shows_what_is_wrong(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = blocks(path)
-    for block, following in zip(found, [*found, Block("", "")][1:], strict=True):
-        if block.language == "yaml" and RECIPE.match(block.text):
-            name = write_recipe(block.text)
+    for block, following in zip(found, [*found, Block("", "", "")][1:], strict=True):
+        if block.is_recipe:
+            name = block.write()
             is_shown = following.language == "console" and re.search(r"^\S+:\d+:\d+: ", following.text, re.MULTILINE)
             assert is_shown or validate(name) == [], block.text
 
@@ -111,7 +119,7 @@ def test_the_recipes_in_a_page_are_valid_unless_the_page_shows_what_is_wrong(pat
 def test_a_piece_of_a_recipe_is_a_piece_of_one_that_is_checked(path):
     whole = [*recipes(path), *(shipped.find(name).read_text() for name in shipped.names())]
     whole = [textwrap.indent(text, "    ") for text in whole]
-    pieces = [block.text for block in blocks(path) if block.language == "yaml" and not RECIPE.match(block.text)]
+    pieces = [block.text for block in blocks(path) if block.language == "yaml" and not block.is_recipe]
     for piece in pieces:
         forms = [textwrap.indent(piece, " " * depth) for depth in range(0, 25, 2)]
         assert any(f"\n{form}" in f"\n{text}" for form in forms for text in whole), piece
@@ -162,9 +170,8 @@ def test_an_ellipsis_stands_for_lines_and_nothing_else():
 def rewrite(path):
     text = path.read_text(encoding="utf-8")
     for block in blocks(path):
-        if block.language == "yaml" and RECIPE.match(block.text):
-            write_recipe(block.text)
-        elif block.language == "console":
+        block.write()
+        if block.language == "console":
             text = text.replace(f"```console\n{block.text}```", f"```console\n{with_answers(block)}```", 1)
     path.write_text(text, encoding="utf-8")
 
