@@ -150,6 +150,12 @@ def test_a_command_line_names_a_verb_and_options_that_exist(path):
                     assert words[index + 1] in known[word].type.choices, line
 
 
+def test_the_page_about_ci_has_a_row_for_each_format():
+    rows = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "ci.md").read_text(encoding="utf-8"), re.MULTILINE)
+    options = cli.get_command(click.Context(cli), "validate").params
+    assert rows == next(list(option.type.choices) for option in options if option.name == "format")
+
+
 def test_every_page_with_commands_is_read():
     read = {str(path.relative_to(ROOT)): len(command_lines(path)) for path in DOCUMENTS}
     assert read["README.md"] > 10 and read["docs/index.md"] > 5 and read["docs/language.md"] > 10, read
