@@ -36,6 +36,19 @@ def lingvo(file: str, output: str | None) -> None:
     finish(lingvo.read(file, name_for(target, file)), target)
 
 
+@command.command("opennmt-tf")
+@click.argument("file", type=click.Path())
+@click.option("--model", default="Transformer", show_default=True, help="Its name in OpenNMT-tf's catalog, as for --model_type.")
+@click.option("--auto-config/--no-auto-config", default=True, show_default=True, help="Whether it was trained with --auto_config.")
+@output_option
+def opennmt_tf(file: str, model: str, auto_config: bool, output: str | None) -> None:
+    """Reads a YAML configuration of OpenNMT-tf; the Transformers of its catalog are known."""
+    from seqcfg.recipe.importing import opennmt_tf
+
+    target = free_target(output)
+    finish(opennmt_tf.read(file, name_for(target, file), model, auto_config), target)
+
+
 def free_target(output: str | None) -> Path | None:
     """The file to write; raises UserError if it is there already or cannot name a recipe."""
     if output is None:

@@ -80,6 +80,10 @@ class Foreign:
         """All remarks in line order."""
         return sorted(self._remarks, key=lambda remark: (remark.line, remark.key))
 
+    def asked(self) -> set[str]:
+        """The keys that have been asked for, whether they were there or not."""
+        return set(self._read)
+
     def unread(self) -> Iterator[tuple[str, Any]]:
         """The keys of the file that nothing has asked for, with their values."""
         for key, entry in self.entries.items():
