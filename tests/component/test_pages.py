@@ -1,9 +1,12 @@
 """The reference pages say of every component what its class says, and Markdown leaves it as it is."""
 
 import dataclasses
+import functools
 import html
 import inspect
 import re
+import subprocess
+import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
@@ -52,6 +55,7 @@ def make_docs():
 REFERENCE = make_docs().reference()
 
 
+@functools.cache
 def rendered(text):
     return markdown.markdown(text, extensions=["tables", "toc"])
 
@@ -131,3 +135,10 @@ def test_every_verb_and_every_option_has_its_place():
         section = re.search(rf"^## seqcfg {verb}\n(.*?)(?=^## seqcfg (?!{verb} )|\Z)", text, re.DOTALL | re.MULTILINE)[1]
         for option in (p for p in cli.get_command(context, verb).params if isinstance(p, click.Option)):
             assert any(name in section for name in option.opts), option.opts
+
+
+def test_the_site_is_built_without_a_broken_link(tmp_path):
+    pytest.importorskip("mkdocs", reason="the documentation's own packages: pip install -e '.[docs]'")
+    done = subprocess.run([sys.executable, "bin/make_docs", "--site", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "components" / "layer" / "index.html").exists()
