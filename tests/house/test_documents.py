@@ -101,7 +101,7 @@ def test_the_answers_in_a_page_are_what_the_commands_say(path, tmp_path, monkeyp
         if block.language == "console":
             for command, shown in calls(block.text):
                 printed = answer(command)
-                assert fits(printed, shown), f"$ {command}\n{printed}"
+                assert fits(printed, shown), f"$ {command}\n{printed}\nif that is right: python {Path(__file__).relative_to(ROOT)}"
 
 
 @pytest.mark.parametrize("path", PAGES, ids=[p.name for p in PAGES])
