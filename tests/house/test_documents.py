@@ -179,12 +179,12 @@ def test_an_ellipsis_stands_for_lines_and_nothing_else():
 
 
 def rewrite(path):
-    text = path.read_text(encoding="utf-8")
-    for block in blocks(path):
+    def checked(match):
+        block = Block(*(part or "" for part in match.groups()))
         block.write()
-        if block.language == "console":
-            text = text.replace(f"```console\n{block.text}```", f"```console\n{with_answers(block)}```", 1)
-    path.write_text(text, encoding="utf-8")
+        return match[0].replace(block.text, with_answers(block)) if block.language == "console" else match[0]
+
+    path.write_text(BLOCK.sub(checked, path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":
