@@ -67,6 +67,7 @@ def test_what_is_left_behind_is_named_with_its_line(tmp_path):
         ("task.encoder.token_emb.vn.global_vn", "True", "the base does as with False"),
         ("task.train.lr_schedule.decay_end", "100000", "the base does as with NoneType"),
         ("task.train.optimizer.cls", "type/lingvo.core.optimizer/Adagrad", "Adagrad has no counterpart"),
+        ("task.encoder.token_emb.params_init.scale", "0.5", "the base does as with 0.0625 or 1.0"),
         ("task.encoder.new_idea", "7", "the importer does not know what 7 means here"),
     ],
 )
@@ -94,6 +95,14 @@ def test_encoders_unlike_their_decoder_are_refused(tmp_path):
 def test_other_experiments_are_refused_by_what_is_missing(sample, lacking):
     with pytest.raises(UserError, match=rf"{sample}.params.txt:4: task.cls: seqcfg lacks {lacking}"):
         lingvo.read(str(SAMPLES / f"{sample}.params.txt"), "mine")
+
+
+def test_a_dump_without_a_size_is_refused_rather_than_given_the_base_s(tmp_path):
+    heads = [
+        f"task.{place}.tr_atten_tpl.num_attention_heads" for place in ("encoder.transformer_stack.transformer_tpl", "decoder.trans_tpl")
+    ]
+    with pytest.raises(UserError, match="num_attention_heads is there"):
+        imported(CAPTION, tmp_path, **dict.fromkeys(heads, "NoneType"))
 
 
 def test_a_file_that_is_no_dump_is_refused(tmp_path):

@@ -163,6 +163,11 @@ def test_a_file_that_cannot_be_used_is_refused_with_its_place(text, message, tmp
         opennmt_tf.read(str(tmp_path / "config.yml"), "mine", "Transformer")
 
 
+def test_a_key_with_characters_no_editor_shows_leaves_the_recipe_readable(tmp_path):
+    _, draft = imported(with_values(train={"a\x07b\u2028c": 1}), tmp_path)
+    assert "train.a?b" in draft.text()
+
+
 def test_unknown_models_and_unshared_vocabularies_are_refused(tmp_path):
     with pytest.raises(UserError, match="TransformerTiny"):
         opennmt_tf.read(str(TOY), "mine", "TransformerTinny")

@@ -33,7 +33,7 @@ class Draft:
         """The recipe as YAML with its origin in comments; values stand in the order of the recipe's sections."""
         lines = [MODELINE]
         for note in [self.origin, *self.advice, self._left_behind()]:
-            lines += textwrap.wrap(note, WIDTH, initial_indent="# ", subsequent_indent="#   ")
+            lines += textwrap.wrap(printable(note), WIDTH, initial_indent="# ", subsequent_indent="#   ")
         head = {"recipe_version": migrations.current_version(), "name": self.name, "about": self.about, "base": self.base}
         return "\n".join(lines) + "\n" + to_yaml({**head, **without_empty(self.values)})
 
@@ -41,6 +41,11 @@ class Draft:
         if not self.remarks:
             return ""
         return "Not carried over as they are: " + ", ".join(dict.fromkeys(remark.key for remark in self.remarks)) + "."
+
+
+def printable(text: str) -> str:
+    """The text with a question mark for every character that a recipe's comment may not hold."""
+    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def without_empty(value: Any) -> Any:

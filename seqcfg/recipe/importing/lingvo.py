@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ LACKING = {
 }
 UNUSED = re.compile(  # parts that Lingvo's Transformer translator is given and does not use, and copies of the task's settings
     r"^(cluster|train)\.|\b(greedy_search|target_sequence_sampler|metric_history|transparent_merger_tpl|res_proj_tpl|bn_params)\."
-    r"|\b(vn\.(deterministic|scale|seed|start_step|use_uniform_noise|weight_norm_stop_grad)|params_init\.\w+|remote\.\w+)$"
+    r"|\b(vn\.(deterministic|scale|seed|start_step|use_uniform_noise|weight_norm_stop_grad)|remote\.\w+)$"
 )
 ENCODER, DECODER = "task.encoder", "task.decoder"
 STACK, BLOCK = "task.encoder.transformer_stack", "task.decoder.trans_tpl"
@@ -111,7 +112,7 @@ def refuse_other_tasks(foreign: Foreign) -> None:
 
 def _agreed(foreign: Foreign, keys: list[str]) -> Any:
     """The one value of all these keys; raises UserError if they differ or none is there."""
-    found = {key: foreign.number(key) for key in keys if foreign.has(key)}
+    found = {key: value for key in keys if (value := foreign.number(key)) is not None}
     if not found:
         raise UserError(f"{foreign.file}: none of {', '.join(keys)} is there", hint="import a whole dump, as Lingvo writes it")
     first, *others = found
@@ -221,7 +222,7 @@ def remark_differences(foreign: Foreign, sizes: dict[str, Any]) -> None:
 
 
 def _difference(text: str, leaf: str, sizes: dict[str, Any]) -> str:
-    if leaf not in ACCEPTED and leaf not in DERIVED:
+    if leaf not in ACCEPTED and leaf not in DERIVED and leaf != "scale":
         return f"the importer does not know what {text} means here"
     return f"{text} is not carried over: the base does as with {' or '.join(sorted(_accepted(leaf, sizes)))}"
 
@@ -238,6 +239,8 @@ DERIVED = {
 
 
 def _accepted(leaf: str, sizes: dict[str, Any]) -> set[str]:
+    if leaf == "scale":  # of initial values
+        return {"1.0", "1.000001", str(sizes["width"] ** -0.5), str(1.0 / math.sqrt(sizes["width"]))}
     if leaf in DERIVED:
         variable, default = DERIVED[leaf]
         return {default, str(sizes.get(variable, default))}

@@ -60,6 +60,12 @@ _BY_VALUE = {
     "'RELU'": """
         activation
     """,
+    "'gaussian'": """
+        method
+    """,
+    "'xavier'": """
+        method
+    """,
     "'default'": """
         proj_init
     """,
