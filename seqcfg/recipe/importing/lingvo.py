@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from seqcfg.errors import UserError
 from seqcfg.recipe import shipped
 from seqcfg.recipe.importing.draft import Draft
 from seqcfg.recipe.importing.foreign import Entry, Foreign
-from seqcfg.recipe.importing.lingvo_defaults import ACCEPTED, CLASSES, MACHINERY
+from seqcfg.recipe.importing.lingvo_differences import remark_differences
 from seqcfg.recipe.read import decode, read_text
 
 LINE = re.compile(r"^([A-Za-z_][\w.\[\]]*) : (.*)$")
@@ -24,10 +23,6 @@ LACKING = {
     "AsrModel": "speech recognition (audio features, Lingvo's AsrEncoder and AsrDecoder)",
     "LanguageModel": "an import of Lingvo's language models",
 }
-UNUSED = re.compile(  # parts that Lingvo's Transformer translator is given and does not use, and copies of the task's settings
-    r"^(cluster|train)\.|\b(greedy_search|target_sequence_sampler|metric_history|transparent_merger_tpl|res_proj_tpl|bn_params)\."
-    r"|\b(vn\.(deterministic|scale|seed|start_step|use_uniform_noise|weight_norm_stop_grad)|remote\.\w+)$"
-)
 ENCODER, DECODER = "task.encoder", "task.decoder"
 STACK, BLOCK = "task.encoder.transformer_stack", "task.decoder.trans_tpl"
 UNREADABLE = {
@@ -207,45 +202,3 @@ def decoding(foreign: Foreign) -> dict[str, Any]:
     }
     longest = foreign.count(f"{DECODER}.target_seq_len")
     return {"search": search, "max_length": longest, "max_source_length": foreign.count("input.source_max_length")}
-
-
-def remark_differences(foreign: Foreign, sizes: dict[str, Any]) -> None:
-    """A remark on every key that nothing has read and whose value is not one under which the base does the same."""
-    for key, value in foreign.unread():
-        leaf = key.rpartition(".")[2]
-        if UNUSED.search(key) or leaf in MACHINERY:
-            continue
-        text = "NoneType" if value is None else str(value) if not isinstance(value, str) or _is_word(value) else repr(value)
-        if text in _accepted(leaf, sizes) or (leaf == "cls" and text.split("/")[-1] in CLASSES):
-            continue
-        foreign.remark(key, _difference(text, leaf, sizes))
-
-
-def _difference(text: str, leaf: str, sizes: dict[str, Any]) -> str:
-    if leaf not in ACCEPTED and leaf not in DERIVED and leaf != "scale":
-        return f"the importer does not know what {text} means here"
-    return f"{text} is not carried over: the base does as with {' or '.join(sorted(_accepted(leaf, sizes)))}"
-
-
-DERIVED = {
-    **dict.fromkeys(("model_dim", "embedding_dim", "source_dim", "context_dim", "input_dim", "output_dim"), ("width", "0")),
-    "hidden_dim": ("hidden", "0"),
-    "num_classes": ("vocabulary", "0"),
-    "vocab_size": ("vocabulary", "0"),
-    "num_attention_heads": ("heads", "2"),  # 2 in a template that the layer above overwrites
-    "uncertainty_larger": ("", "0.1"),
-    "epsilon": ("", "1e-06"),
-}
-
-
-def _accepted(leaf: str, sizes: dict[str, Any]) -> set[str]:
-    if leaf == "scale":  # of initial values
-        return {"1.0", "1.000001", str(sizes["width"] ** -0.5), str(1.0 / math.sqrt(sizes["width"]))}
-    if leaf in DERIVED:
-        variable, default = DERIVED[leaf]
-        return {default, str(sizes.get(variable, default))}
-    return ACCEPTED.get(leaf, {"NoneType"})
-
-
-def _is_word(text: str) -> bool:
-    return text == "float32" or text.startswith("type/")
