@@ -26,9 +26,16 @@ def stored(run, name):
     return (run / "evaluations" / "test-step-00000010" / name).read_text(encoding="utf-8")
 
 
-def test_evaluate_stores_scores_with_signatures_and_every_line(run):
+@pytest.fixture(scope="module")
+def evaluated(run):
+    """What `seqcfg evaluate` printed; the run then holds the evaluation."""
     result = call(evaluate, run, "--data-root", run.parent, "--cache-root", run.parent / "prepared")
-    assert result.exit_code == 0 and "exact_match" in result.stdout
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_evaluate_stores_scores_with_signatures_and_every_line(run, evaluated):
+    assert "exact_match" in evaluated
     found = json.loads(stored(run, "metrics.json"))
     scores = {score["name"]: score for score in found["metrics"]}
     assert list(scores) == ["exact_match", "bleu", "perplexity"]
@@ -40,7 +47,7 @@ def test_evaluate_stores_scores_with_signatures_and_every_line(run):
         assert stored(run, f"{name}.txt").count("\n") == 11
 
 
-def test_decode_gives_the_hypotheses_of_evaluate(run, tmp_path):
+def test_decode_gives_the_hypotheses_of_evaluate(run, evaluated, tmp_path):
     file, out = tmp_path / "input.gz", tmp_path / "output"
     file.write_bytes(gzip.compress(stored(run, "sources.txt").encode()))
     assert call(decode, run, "--input", file, "--output", out).exit_code == 0
