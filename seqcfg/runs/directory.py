@@ -11,7 +11,6 @@ from seqcfg.runs.durable import PARTIAL, write_file
 from seqcfg.runs.lock import LOCK_FILE
 
 ELSEWHERE = "choose another place with --run"
-RESOLVED_LOST = "it is written once when a run starts; restore it from a copy"
 RECIPE, RESOLVED, MANIFEST, RECORDS = "recipe.yaml", "resolved.yaml", "manifest.textproto", "records.jsonl"
 
 
@@ -63,18 +62,6 @@ class RunDirectory:
     def recipe_text(self) -> str:
         """The recipe as its author wrote it."""
         return self.recipe.read_text(encoding="utf-8")
-
-    def resolved_recipe(self) -> dict[str, Any]:
-        """The recipe after base files, overrides and variables, as a plain dict."""
-        import yaml
-
-        try:
-            loaded = yaml.safe_load(self.resolved.read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read {self.resolved}: {error}", hint=RESOLVED_LOST) from error
-        if not isinstance(loaded, dict):
-            raise UserError(f"{self.resolved} holds no recipe", hint=RESOLVED_LOST)
-        return loaded
 
     def write(self, name: str, content: bytes | str) -> Path:
         """Writes a file of the run whole or not at all; `name` may contain folders. Returns its path."""
