@@ -116,7 +116,11 @@ class Search(Component, kind="search"):
 
 
 class Metric(Component, kind="metric"):
-    """`compute(hypotheses, references) -> Score` over a whole corpus."""
+    """`compute(hypotheses, references) -> Score` over a whole corpus.
+
+    A metric that is fixed by sums over lines also offers `statistics` and `from_statistics` (metrics/significance.py),
+    and gets intervals and paired tests by that.
+    """
 
 
 class Exporter(Component, kind="exporter"):

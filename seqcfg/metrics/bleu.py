@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Metric
+from seqcfg.lazy import np
 from seqcfg.metrics.corpus import check_sizes, columns_of
 from seqcfg.metrics.score import Score
 
@@ -33,14 +34,7 @@ class Bleu(Metric, type="bleu"):
 
     def compute(self, hypotheses: list[str], references: list[list[str]]) -> Score:
         """references[i] are the references of hypothesis i; raises UserError when the counts differ."""
-        from sacrebleu.metrics import BLEU
-
-        check_sizes(hypotheses, references)
-        tokenize = self.tokenize
-        if tokenize == "moses":
-            tokenize, cut = "none", self._moses()
-            hypotheses, references = [cut(text) for text in hypotheses], [[cut(text) for text in texts] for texts in references]
-        metric = BLEU(lowercase=self.lowercase, tokenize=tokenize, force=True)
+        metric, hypotheses, references = self._prepared(hypotheses, references)
         result = metric.corpus_score(hypotheses, columns_of(references))
         signature = str(metric.get_signature())
         if self.tokenize == "moses":
@@ -53,6 +47,28 @@ class Bleu(Metric, type="bleu"):
             "reference_words": int(result.ref_len),
         }
         return Score(name=self.label, value=float(result.score), signature=signature, details=details)
+
+    def statistics(self, hypotheses: list[str], references: list[list[str]]) -> Any:
+        """[lines, 10] float64: words of the output and of the closest reference, right n-grams and all n-grams of 1 to 4 words."""
+        metric, hypotheses, references = self._prepared(hypotheses, references)
+        return np.array(metric._extract_corpus_statistics(hypotheses, columns_of(references)), dtype=np.float64)
+
+    def from_statistics(self, sums: Any) -> float:
+        """BLEU of statistics summed over lines."""
+        from sacrebleu.metrics import BLEU
+
+        correct, total = [int(n) for n in sums[2:6]], [int(n) for n in sums[6:]]
+        return float(BLEU.compute_bleu(correct, total, int(sums[0]), int(sums[1]), smooth_method="exp").score)
+
+    def _prepared(self, hypotheses: list[str], references: list[list[str]]) -> tuple[Any, list[str], list[list[str]]]:
+        from sacrebleu.metrics import BLEU
+
+        check_sizes(hypotheses, references)
+        tokenize = self.tokenize
+        if tokenize == "moses":
+            tokenize, cut = "none", self._moses()
+            hypotheses, references = [cut(text) for text in hypotheses], [[cut(text) for text in texts] for texts in references]
+        return BLEU(lowercase=self.lowercase, tokenize=tokenize, force=True), hypotheses, references
 
     def _moses(self):
         from sacremoses import MosesTokenizer

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Metric
 from seqcfg.component.types import NonNegativeInt, PositiveInt
+from seqcfg.lazy import np
 from seqcfg.metrics.corpus import check_sizes, columns_of
 from seqcfg.metrics.score import Score
 
@@ -27,9 +28,21 @@ class Chrf(Metric, type="chrf"):
 
     def compute(self, hypotheses: list[str], references: list[list[str]]) -> Score:
         """references[i] are the references of hypothesis i; raises UserError when the counts differ."""
-        from sacrebleu.metrics import CHRF
-
         check_sizes(hypotheses, references)
-        metric = CHRF(char_order=self.char_order, word_order=self.word_order, lowercase=self.lowercase)
+        metric = self._metric()
         result = metric.corpus_score(hypotheses, columns_of(references))
         return Score(name=self.label, value=float(result.score), signature=str(metric.get_signature()))
+
+    def statistics(self, hypotheses: list[str], references: list[list[str]]) -> Any:
+        """[lines, 3 * orders] float64: for each order the n-grams of the output, of the closest reference, and those of both."""
+        check_sizes(hypotheses, references)
+        return np.array(self._metric()._extract_corpus_statistics(hypotheses, columns_of(references)), dtype=np.float64)
+
+    def from_statistics(self, sums: Any) -> float:
+        """chrF of statistics summed over lines."""
+        return float(self._metric()._compute_f_score([float(n) for n in sums]))
+
+    def _metric(self) -> Any:
+        from sacrebleu.metrics import CHRF
+
+        return CHRF(char_order=self.char_order, word_order=self.word_order, lowercase=self.lowercase)
