@@ -2,7 +2,7 @@
 
 Names of weights, Lingvo's on the left:
   layer norm       scale, bias                          gain (gain: one_plus, or direct), bias
-  attention        query_proj, source_proj, ctx_proj    query/kernel, key/kernel, value/kernel (project_values: false has none)
+  attention        query_proj, source_proj, ctx_proj    query/kernel, key/kernel, value/kernel (values: source or keys has none)
                    ctx_post_proj, ..._b                 output/kernel, ../bias
                    inner_att/per_dim_scale              query_scale
                    key/w [in, heads, head_dim], post/w  key/kernel [in, heads * head_dim], output/kernel transposed
@@ -108,32 +108,40 @@ def test_batch_major_attention(case):
     close(out.values[mask] if causal else out.values, expected["out"][mask] if causal else expected["out"])
 
 
-def test_time_major_attention_with_output_projection():
-    weights, given, expected = golden("multi_head_attention", "time_major_post")
-    named = {
-        "query_scale": weights["inner_att/per_dim_scale"],
-        "query/kernel": weights["query_proj"],
-        "query/bias": weights["query_proj_b"],
-        "key/kernel": weights["source_proj"],
-        "key/bias": weights["source_proj_b"],
-        "value/kernel": weights["ctx_proj"],
-        "value/bias": weights["ctx_proj_b"],
-        "output/kernel": weights["ctx_post_proj"],
-        "output/bias": weights["ctx_post_proj_b"],
-    }
-    layer = MultiHeadAttention(num_heads=2, attend_to="memory", per_dim_scale=True)
+TIME_MAJOR = {"query_proj": "query", "source_proj": "key", "ctx_proj": "value", "ctx_post_proj": "output"}
+
+
+@pytest.mark.parametrize("case", [case for case in cases("multi_head_attention") if case.startswith("time_major")])
+def test_time_major_attention(case):
+    weights, given, expected = golden("multi_head_attention", case)
+    named = {f"{ours}/kernel": weights[theirs] for theirs, ours in TIME_MAJOR.items() if theirs in weights}
+    named |= {f"{ours}/bias": weights[f"{theirs}_b"] for theirs, ours in TIME_MAJOR.items() if theirs in weights}
+    if "inner_att/per_dim_scale" in weights and case != "time_major_no_per_dim_scale":
+        named["query_scale"] = weights["inner_att/per_dim_scale"]
+    maps_output = "output/kernel" in named
+    layer = MultiHeadAttention(
+        num_heads=2,
+        head_dim=None if maps_output else 4,
+        attend_to="memory",
+        per_dim_scale="query_scale" in named,
+        values="projected" if "value/kernel" in named else "keys",
+        project_output=maps_output,
+    )
     declaration = Declaration(layer)
     declaration.memory_width = 6
-    layer.declare(declaration, 4)
+    assert layer.declare(declaration, 4) == (4 if maps_output else 8)
+    assert {weight.path for weight in declaration.all_weights()} == set(named)
     w = view(declaration, {path: tf.constant(value) for path, value in named.items()})
     # Lingvo takes separate vectors for keys and values: run the parts. Query row j reads source row j mod 3.
     query = given["query"].reshape(2, 3, 4).transpose(1, 0, 2)
-    keys, _ = w.keys_and_values(tf.constant(given["source_vecs"].transpose(1, 0, 2)))
-    _, values = w.keys_and_values(tf.constant(given["source_contexts"].transpose(1, 0, 2)))
+    keys, values = w.keys_and_values(tf.constant(given["source_vecs"].transpose(1, 0, 2)))
+    if "source_contexts" in given:
+        _, values = w.keys_and_values(tf.constant(given["source_contexts"].transpose(1, 0, 2)))
     mask = tf.constant(given["source_padding"].T) < 0.5
     bias = masks.bias(mask[:, tf.newaxis, tf.newaxis, :], "float32")
     x, _ = w.step(Sequence(tf.constant(query.reshape(6, 1, 4))), {"keys": keys, "values": values, "bias": bias}, {})
-    close(x.values.numpy().reshape(3, 2, 4).transpose(1, 0, 2).reshape(6, 4), expected["context"])
+    context = expected["context"]
+    close(x.values.numpy().reshape(3, 2, -1).transpose(1, 0, 2).reshape(context.shape), context)
 
 
 def transformer_weights(weights):
@@ -165,7 +173,7 @@ def test_transformer_layer(case):
 
     def attention(**fields):
         return Residual(
-            layer=MultiHeadAttention(num_heads=2, per_dim_scale=True, project_values=False, **fields),
+            layer=MultiHeadAttention(num_heads=2, per_dim_scale=True, values="source", **fields),
             norm=norm,
             norm_position="after" if after else "before",
             input="raw" if after or case == "pre_ln_unnormalized" else "normalized",

@@ -32,7 +32,10 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
     causal: bool = param(default=False, doc="Whether a position sees only itself and those before it.")
     dropout: Probability = param(default=0.0, doc="Probability of a 0 among attention weights during training.")
     use_bias: bool = param(default=True, doc="Whether the projections add vectors.")
-    project_values: bool = param(default=True, doc="Whether values are projected; if not, the source's features are cut into heads.")
+    values: Literal["projected", "source", "keys"] = param(
+        default="projected", doc="What is averaged: a projection of the source, the source's features cut into heads, or the keys."
+    )
+    project_output: bool = param(default=True, doc="Whether the heads are mapped to the input's width; if not, they are the output.")
     per_dim_scale: bool = param(
         default=False,
         doc="Whether dimensions of a query are scaled by softplus(s) / softplus(0), s learned from 0 and common to all heads.",
@@ -62,13 +65,14 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         keys = self._kv_heads * head_dim
         d.child("query", self._map(self.num_heads * head_dim), dim)
         d.child("key", self._map(keys), source)
-        if self.project_values:
+        if self.values == "projected":
             d.child("value", self._map(keys), source)
-        elif source != keys:
-            raise d.misfit(f"values of width {source} are not projected but keys are {keys} wide", "project values", "project_values")
+        elif self.values == "source" and source != keys:
+            raise d.misfit(f"values of width {source} are not projected but keys are {keys} wide", "project values", "values")
         if self.per_dim_scale:
             d.weight("query_scale", (head_dim,))
-        return d.child("output", self._map(dim), self.num_heads * head_dim)
+        heads = self.num_heads * head_dim
+        return d.child("output", self._map(dim), heads) if self.project_output else heads
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]; what may be attended to follows from masks, segments and `causal`."""
@@ -78,7 +82,7 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
             keys, values = self.keys_and_values(w, memory.values)
             mask = masks.allowed(x, memory, causal=False)
         else:
-            queries, keys, values = self._rotate(x, *self._project(w, x.values, ["query", "key", "value"]))
+            queries, keys, values = self._rotate(x, *self._with_values(self._project(w, x.values, self._projected), x.values))
             mask = masks.allowed(x, x, self.causal)
         return x.with_values(self._read(w, queries, keys, values, masks.bias(mask, w.context.dtype)))
 
@@ -101,9 +105,9 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
             rows, dim = tf.shape(fixed["keys"])[0], x.values.shape[-1]
             queries = self._queries(w, tf.reshape(x.values, [rows, -1, dim]))
             y = self._read(w, queries, fixed["keys"], fixed["values"], fixed.get("bias"))
-            return x.with_values(tf.reshape(y, tf.shape(x.values))), moving
-        names = ["query", "key", "value"]
-        queries, keys, values = self._rotate(x, *[self._project(w, x.values, [name])[0] for name in names])
+            return x.with_values(tf.reshape(y, [-1, 1, y.shape[-1]])), moving
+        parts = [self._project(w, x.values, [name])[0] for name in self._projected]
+        queries, keys, values = self._rotate(x, *self._with_values(parts, x.values))
         index = tf.range(tf.shape(moving["keys"])[2])
         here = tf.equal(index, x.start)[:, tf.newaxis]
         moving = {"keys": tf.where(here, keys, moving["keys"]), "values": tf.where(here, values, moving["values"])}
@@ -113,6 +117,10 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
     @property
     def _kv_heads(self) -> int:
         return self.num_kv_heads or self.num_heads
+
+    @property
+    def _projected(self) -> list[str]:
+        return ["query", "key", "value"] if self.values == "projected" else ["query", "key"]
 
     def _head_dim(self, dim: int) -> int:
         return self.head_dim or dim // self.num_heads
@@ -131,24 +139,25 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
 
     def keys_and_values(self, w: Any, values: Any) -> list[Any]:
         """A source's values [batch, time, dim] -> its keys and values, each [batch, kv heads, time, head_dim]."""
-        return self._project(w, values, ["key", "value"])
+        return self._with_values(self._project(w, values, self._projected[1:]), values)
+
+    def _with_values(self, parts: list[Any], source: Any) -> list[Any]:
+        """Adds the values to projected keys where they have no projection of their own."""
+        if self.values == "projected":
+            return parts
+        return [*parts, parts[-1] if self.values == "keys" else split_heads(source, self._kv_heads)]
 
     def _project(self, w: Any, values: Any, names: list[str]) -> list[Any]:
         """values [batch, time, dim] -> for each name [batch, its heads, time, head_dim], all by one product of matrices.
 
         The scale of the scores is put into the query's kernel, which is smaller than the queries.
         """
-        projected = [name for name in names if name != "value" or self.project_values]
-        if not projected:
-            return [split_heads(values, self._kv_heads)]
-        kernels, biases = zip(*[self._map_weights(w, name) for name in projected], strict=True)
-        if len(projected) == 1:
+        kernels, biases = zip(*[self._map_weights(w, name) for name in names], strict=True)
+        if len(names) == 1:
             y = [affine(values, kernels[0], biases[0])]
         else:
             bias = tf.concat(biases, 0) if self.use_bias else None
             y = tf.split(affine(values, tf.concat(kernels, 1), bias), [kernel.shape[1] for kernel in kernels], -1)
-        if len(projected) < len(names):
-            y = [*y, values]
         return [split_heads(part, self.num_heads if name == "query" else self._kv_heads) for name, part in zip(names, y, strict=True)]
 
     def _map_weights(self, w: Any, name: str) -> tuple[Any, Any]:
@@ -168,4 +177,5 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         return self.rotary.rotate(queries, positions), self.rotary.rotate(keys, positions), values
 
     def _read(self, w: Any, queries: Any, keys: Any, values: Any, bias: Any) -> Any:
-        return w.output(merge_heads(attend(w, queries, keys, values, bias, self.dropout, self.logit_cap)))
+        heads = merge_heads(attend(w, queries, keys, values, bias, self.dropout, self.logit_cap))
+        return w.output(heads) if self.project_output else heads
