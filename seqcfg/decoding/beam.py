@@ -10,7 +10,7 @@ from seqcfg.component.kinds import Search
 from seqcfg.component.reserved_ids import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
 from seqcfg.decoding.best_tokens import best_tokens, largest
-from seqcfg.decoding.length_penalty import Formula, penalty
+from seqcfg.decoding.length_penalty import Formula, penalty, plain_penalty
 from seqcfg.decoding.rows import like, limits_of, log_total, num_sentences, repeat_rows, take_rows, write_column
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
@@ -80,6 +80,10 @@ class Beam(Search, type="beam"):
     @property
     def num_outputs(self) -> int:
         return self.n_best
+
+    def rank(self, log_probability: float, length: int) -> float:
+        """The score of an output of this log-probability and length, the end id counted."""
+        return log_probability / plain_penalty(self.formula, self.length_penalty, length)
 
     def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
         """Returns n_best hypotheses per sentence; a score of -inf marks a place that could not be filled.

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from seqcfg.decoding.best_tokens import FOR_XLA
+from seqcfg.decoding.inputs import batch_of, cut
 from seqcfg.errors import UserError
 from seqcfg.layers.create import view
 from seqcfg.lazy import np, tf
@@ -86,18 +87,8 @@ class Decoder:
 
     def _encode(self, texts: list[str]) -> tuple[dict[str, Any], Any]:
         """The task's inputs, too long ones cut, and the length of each line in tokens."""
-        inputs = dict(self._task.encode_texts(self._codecs, texts))
-        most = self._settings.max_source_length
-        lengths = np.ones([len(texts)], np.int32)
-        for name in [name for name in inputs if f"{name}_length" in inputs]:
-            length = inputs[f"{name}_length"]
-            is_cut = length > most
-            if is_cut.any():
-                self.num_cut += int(is_cut.sum())
-                values = inputs[name][:, :most].copy()
-                values[is_cut, -1] = inputs[name][is_cut, length[is_cut] - 1]  # what ends the line stays: the end id
-                inputs[name], inputs[f"{name}_length"] = values, np.minimum(length, most)
-            lengths = np.maximum(lengths, inputs[f"{name}_length"])
+        inputs, lengths, num_cut = cut(self._task.encode_texts(self._codecs, texts), self._settings.max_source_length)
+        self.num_cut += num_cut
         return inputs, lengths
 
     def _search(self, inputs: dict[str, Any], lengths: Any, chosen: Any, rows: int, lines: Any, is_short: bool) -> Any:
@@ -107,7 +98,7 @@ class Decoder:
         """
         chosen = np.concatenate([chosen, np.repeat(chosen[:1], rows - len(chosen))])
         time = rounded(int(lengths[chosen].max()))
-        batch = {name: _fit(value[chosen], time) if f"{name}_length" in inputs else value[chosen] for name, value in inputs.items()}
+        batch = batch_of(inputs, chosen, time)
         limit, most = self._settings.length_limit, self._settings.max_length
         limits = np.array([limit.longest(int(length), most) for length in lengths[chosen]], np.int32)
         buffer = limit.longest(time, most)
@@ -164,14 +155,6 @@ def rounded(time: int) -> int:
 def _batch_rows(count: int, batch_size: int) -> int:
     """Rows of every batch of one call: the batch size, or the next power of two when there are fewer lines."""
     return min(batch_size, 1 << (count - 1).bit_length())
-
-
-def _fit(values: Any, time: int) -> Any:
-    """Values [rows, anything, ...] cut or padded with zeros to [rows, time, ...]."""
-    fitted = np.zeros([len(values), time, *values.shape[2:]], values.dtype)
-    size = min(time, values.shape[1])
-    fitted[:, :size] = values[:, :size]
-    return fitted
 
 
 def _as_variable(path: str, value: Any) -> Any:

@@ -20,3 +20,8 @@ def penalty(formula: str, exponent: float, length: Any) -> Any:
     if formula == "average":
         return tf.pow(length, exponent)
     return tf.pow((length + 5.0) / (6.0 if formula == "gnmt" else 5.0), exponent)
+
+
+def plain_penalty(formula: str, exponent: float, length: int) -> float:
+    """As `penalty`, of a number of Python."""
+    return {"average": length, "gnmt": (length + 5.0) / 6.0, "lingvo": (length + 5.0) / 5.0}[formula] ** exponent

@@ -13,6 +13,8 @@ class Stepper(Protocol):
     `step(fixed, moving, tokens, index) -> (moving, logits)`: tokens [sentences * width] int32 are the ids at
     position `index` (the start id at 0); logits [sentences * width, vocabulary] float32 are those of the next.
     Hypotheses of a sentence are neighbours: row r belongs to sentence r // width.
+    `logits(inputs, ids, lengths)`: what `step` gives at every position of outputs that are known: ids [batch, time]
+    with the end id inside lengths [batch] -> [batch, time, vocabulary] float32.
     """
 
     vocabulary: int
@@ -20,6 +22,8 @@ class Stepper(Protocol):
     def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]: ...
 
     def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]: ...
+
+    def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any: ...
 
 
 class Hypotheses(NamedTuple):

@@ -6,9 +6,10 @@ from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Loss, Model, Task
+from seqcfg.component.reserved_ids import END
 from seqcfg.component.types import Name
 from seqcfg.data.feature import Feature
-from seqcfg.lazy import tf
+from seqcfg.lazy import np, tf
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
 from seqcfg.tasks.targets import targets, token_loss
@@ -50,6 +51,18 @@ class LanguageModeling(Task, type="language_modeling"):
         ids, lengths = padded_ids(codecs[self.tokenizer], texts, end=False)
         return {"prompt": ids, "prompt_length": lengths}
 
+    def encode_pairs(self, codecs: dict[str, Any], sources: list[str], targets: list[str]) -> tuple[dict[str, Any], Any, Any]:
+        """Prompts, and whole texts that begin with them, as `decode` returns: ids [pairs, time] with the end id, lengths [pairs].
+
+        Of a prompt as many tokens are given as its text shares with it from the start; the rest is scored.
+        """
+        inputs = self.encode_texts(codecs, sources)
+        ids, lengths = padded_ids(codecs[self.tokenizer], targets)
+        time = min(ids.shape[1], inputs["prompt"].shape[1])
+        is_equal = inputs["prompt"][:, :time] == ids[:, :time]
+        shared = np.cumprod(is_equal & (ids[:, :time] > END), axis=1).sum(axis=1).astype(np.int32)
+        return inputs | {"prompt_length": np.minimum(shared, inputs["prompt_length"])}, ids, lengths
+
     def decode_ids(self, codecs: dict[str, Any], ids: list[list[int]]) -> list[str]:
         return codecs[self.tokenizer].decode(ids)
 
@@ -90,6 +103,14 @@ class PromptStepper:
         prompt, length = fixed["prompt"], fixed["prompt_length"]
         width = tf.shape(tokens)[0] // tf.shape(prompt)[0]
         forced = tf.repeat(tf.gather(prompt, tf.minimum(index, tf.shape(prompt)[1] - 1), axis=1), width)
-        is_forced = tf.repeat(index < length, width)
-        one_hot = tf.one_hot(forced, self.vocabulary, on_value=0.0, off_value=-1e9)
-        return moving, tf.where(is_forced[:, None], one_hot, logits)
+        return moving, self._forced(logits, forced, tf.repeat(index < length, width))
+
+    def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
+        """ids begin with the prompts, which are certain here as they are for `step`."""
+        shifted, _, lengths = targets(ids, lengths)
+        logits = self._model.logits(self._model.hidden(shifted, lengths))
+        return self._forced(logits, ids, tf.sequence_mask(inputs["prompt_length"], tf.shape(ids)[1]))
+
+    def _forced(self, logits: Any, ids: Any, is_forced: Any) -> Any:
+        one_hot = tf.one_hot(ids, self.vocabulary, on_value=0.0, off_value=-1e9)
+        return tf.where(is_forced[..., None], one_hot, logits)

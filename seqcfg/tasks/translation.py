@@ -53,6 +53,10 @@ class Translation(Task, type="translation"):
         ids, lengths = padded_ids(codecs[self.source_tokenizer], texts)
         return {"source": ids, "source_length": lengths}
 
+    def encode_pairs(self, codecs: dict[str, Any], sources: list[str], targets: list[str]) -> tuple[dict[str, Any], Any, Any]:
+        """The stepper's inputs, and the targets' ids [pairs, time] with the end id inside lengths [pairs]."""
+        return (self.encode_texts(codecs, sources), *padded_ids(codecs[self.target_tokenizer], targets))
+
     def decode_ids(self, codecs: dict[str, Any], ids: list[list[int]]) -> list[str]:
         return codecs[self.target_tokenizer].decode(ids)
 
@@ -86,3 +90,8 @@ class TranslationStepper:
 
     def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
         return self._model.step(fixed, moving, tokens, index)
+
+    def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
+        memory = self._model.encode(inputs["source"], inputs["source_length"])
+        shifted, _, lengths = targets(ids, lengths)
+        return self._model.logits(self._model.hidden(memory, shifted, lengths))

@@ -1,0 +1,96 @@
+"""Scoring of given pairs: how probable the model finds outputs that somebody else wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from seqcfg.decoding.inputs import batch_of, batches_by_length, cut
+from seqcfg.errors import UserError
+from seqcfg.layers.create import view
+from seqcfg.lazy import np, tf
+
+MAX_TOKENS = 2048  # source or target positions of a batch, padding included: bounds memory, changes no result
+PAIRS_AT_ONCE = 8192  # that are encoded and sorted together
+
+
+class Scored(NamedTuple):
+    """One pair: `ids` of the target with its end id, the log-probability of each, their sum, and the sum as the search ranks it."""
+
+    ids: list[int]
+    log_probabilities: list[float]
+    log_probability: float
+    score: float
+
+
+class Scorer:
+    """Log-probabilities of given outputs, all positions at once; in float32 they are those of `Decoder` to rounding.
+
+    The arguments are those of `Decoder`. `num_cut` counts sources that were longer than `max_source_length`.
+    """
+
+    def __init__(
+        self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32"
+    ):
+        self._task, self._declaration, self._codecs, self._settings, self._precision = task, declaration, codecs, settings, precision
+        self._weights = {path: tf.convert_to_tensor(value) for path, value in weights.items()}
+        self._traced: Any = None
+        self.num_cut = 0
+
+    def score(self, sources: list[str], targets: list[str], progress: Callable[[int], None] | None = None) -> list[Scored]:
+        """One result per pair, in order; `progress` is told how many pairs are done.
+
+        An empty target is scored, too: it is the end id alone. Raises UserError where the sides differ in number.
+        """
+        if len(sources) != len(targets):
+            raise UserError(
+                f"there are {len(sources)} sources and {len(targets)} targets", hint="line n of one belongs to line n of the other"
+            )
+        results: list[Scored] = []
+        for first in range(0, len(sources), PAIRS_AT_ONCE):
+            last = first + PAIRS_AT_ONCE
+            for found, done in self._score_some(sources[first:last], targets[first:last]):
+                results += found
+                if progress:
+                    progress(first + done)
+        return results
+
+    def _score_some(self, sources: list[str], targets: list[str]) -> Iterator[tuple[list[Scored], int]]:
+        """After each batch how many pairs are done; with the last one all results."""
+        inputs, ids, id_lengths = self._task.encode_pairs(self._codecs, sources, targets)
+        inputs, lengths, num_cut = cut(inputs, self._settings.max_source_length)
+        self.num_cut += num_cut
+        results: list[Any] = [None] * len(sources)
+        done = 0
+        for chosen in batches_by_length(np.maximum(lengths, id_lengths), MAX_TOKENS):
+            batch = batch_of(inputs, chosen, int(lengths[chosen].max()))
+            rows = ids[chosen, : int(id_lengths[chosen].max())]
+            found = self._log_probabilities(batch, rows, id_lengths[chosen])
+            for place, row, values in zip(chosen, rows, found, strict=True):
+                results[place] = self._scored(row, values, int(id_lengths[place]))
+            done += len(chosen)
+            yield results if done == len(results) else [], done
+
+    def _scored(self, ids: Any, values: Any, length: int) -> Scored:
+        total = float(values[:length].sum(dtype=np.float64))
+        rank = getattr(self._settings.search, "rank", None)
+        return Scored(ids[:length].tolist(), values[:length].tolist(), total, rank(total, length) if rank else total)
+
+    def _log_probabilities(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
+        """Of each id [batch, time], as a numpy array; 0 behind the lengths."""
+        if self._traced is None:
+            specs = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in inputs.items()}
+            signature = [specs, tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
+            self._traced = tf.function(self._forced, input_signature=signature, autograph=False)
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        return self._traced(tensors, tf.constant(ids), tf.constant(lengths)).numpy()
+
+    def _forced(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
+        stepper = self._task.stepper(view(self._declaration, self._weights, dtype=self._precision))
+        return log_probabilities_of(stepper.logits(inputs, ids, lengths), ids, lengths)
+
+
+def log_probabilities_of(logits: Any, ids: Any, lengths: Any) -> Any:
+    """log p of ids [batch, time] under logits [batch, time, vocabulary], float32; 0 behind the lengths."""
+    found = -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, tf.cast(logits, tf.float32))
+    return tf.where(tf.sequence_mask(lengths, tf.shape(ids)[1]), found, 0.0)
