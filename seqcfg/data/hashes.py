@@ -19,6 +19,13 @@ def file_sha256(path: str | os.PathLike) -> str:
     return digest.hexdigest()
 
 
+def folder_sha256(folder: str | os.PathLike) -> str:
+    """The SHA-256 of the names and bytes of all files in a folder and below, in hexadecimal."""
+    files = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    listed = "".join(f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
 class FileHashes:
     """A table path -> (size, modification time, inode, hash), kept as one JSON file in `folder`.
 

@@ -33,8 +33,10 @@ class Inputs:
 class TrainingLoop:
     """Runs one experiment's training section over a state, and keeps the run directory up to date."""
 
-    def __init__(self, experiment: Any, state: State, inputs: Inputs, keeper: Keeper, records: Any, scalars: ScalarWriter):
-        self._training = experiment.recipe.training
+    def __init__(
+        self, experiment: Any, state: State, inputs: Inputs, keeper: Keeper, records: Any, scalars: ScalarWriter, trace: Any
+    ):  # fmt: skip
+        self._training, self._trace = experiment.recipe.training, trace
         self._state, self._inputs, self._keeper, self._records, self._scalars = state, inputs, keeper, records, scalars
         self._step = TrainingStep(experiment.recipe.task, experiment.declaration, self._training, state)
         self._held_out = HeldOutLoss(experiment.recipe.task, experiment.declaration, self._training.precision)
@@ -44,12 +46,15 @@ class TrainingLoop:
         """Trains until the steps are done or a signal or budget ends it; returns the exit code."""
         training, done = self._training, int(self._state.step.numpy())
         parts = training.accumulate_batches
+        if done == 0:
+            self._trace.note(0, self._state.weights)
         iterator = iter(self._inputs.batches(done * parts, training.steps * parts))
         with Stopping(training.max_minutes) as stopping, TrainingProgress(training.steps, done) as progress:
             meter = Meter()
             while done < training.steps and not stopping.is_due:
                 count = self._next_stop(done) - done
                 sums = self._step.run(iterator, tf.constant(count))
+                self._trace.add(sums.pop("trace"))
                 done += count
                 meter.add({name: float(value) for name, value in sums.items()})
                 progress.update(done, meter.measured())
@@ -73,6 +78,9 @@ class TrainingLoop:
             self._records.append(done, "train", **measured, skipped=int(self._state.skipped.numpy()))
             self._scalars.write(done, {f"train/{name}": value for name, value in measured.items()})
             meter.restart()
+        if self._trace.is_wanted(done):
+            self._trace.note(done, self._state.weights)
+            meter.pause()
         if done % training.validation.every_steps == 0 or is_last:
             self._validate(done, progress)
             meter.pause()
@@ -94,6 +102,7 @@ class TrainingLoop:
         progress.say(f"step {done}  validation  " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
 
     def _save(self, done: int, progress: TrainingProgress) -> None:
+        self._trace.note(done, self._state.weights)
         warning = self._keeper.save(done, self._state.variables(), self._validated.get(done, {}))
         if warning:
             progress.say(f"{warning}; training goes on")

@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.data.batches import training_plan
+from seqcfg.data.hashes import folder_sha256
 from seqcfg.data.loader import Loader, evaluation_batches
 from seqcfg.errors import EXIT_OK, UserError
 from seqcfg.lazy import tf
 from seqcfg.recipe.experiment import load
 from seqcfg.recipe.write import to_yaml
-from seqcfg.runs import manifest, records
+from seqcfg.runs import lockfile, manifest, records
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.durable import write_file
 from seqcfg.runs.lock import RunLock
+from seqcfg.runs.trace import Trace
 from seqcfg.training.judging import judge
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.loop import Inputs, TrainingLoop
@@ -54,6 +56,24 @@ def _store(experiment: Any, prepared: Any, run: RunDirectory) -> None:
             partial = run.tokenizers / f"{name}.partial"
             shutil.copytree(prepared.folder / "tokenizers" / name, partial, dirs_exist_ok=True)
             partial.rename(run.tokenizers / name)
+    if not (run.folder / lockfile.LOCKFILE).exists():
+        lockfile.write_lock(run.folder, lock_of(experiment, prepared))
+    elif (lock := lockfile.read_lock(run.folder))["recipe"] != experiment.resolved:  # goes on to another number of steps, say
+        lockfile.write_lock(run.folder, lock | {"recipe": experiment.resolved, "fingerprint": experiment.fingerprint})
+
+
+def lock_of(experiment: Any, prepared: Any) -> dict[str, Any]:
+    """The lock of an experiment as this machine would run it now."""
+    tokenizers = {name: folder_sha256(prepared.folder / "tokenizers" / name) for name in prepared.codecs}
+    data = {"fingerprint": prepared.fingerprint, "inputs": prepared.manifest.get("inputs", {}), "tokenizers": tokenizers}
+    devices = [
+        tf.config.experimental.get_device_details(device).get("device_name", "GPU") for device in tf.config.list_physical_devices("GPU")
+    ]
+    return lockfile.new_lock(experiment, data, lockfile.hardware_class(_threads(), devices))
+
+
+def _threads() -> tuple[int, int]:
+    return tf.config.threading.get_intra_op_parallelism_threads(), tf.config.threading.get_inter_op_parallelism_threads()
 
 
 def _train_locked(experiment: Any, prepared: Any, run: RunDirectory, say: Callable[[str], None]) -> int:
@@ -75,7 +95,9 @@ def _train_locked(experiment: Any, prepared: Any, run: RunDirectory, say: Callab
     try:
         with records.Records(run.records) as curve:
             curve.truncate_after(step)
-            loop = TrainingLoop(experiment, state, _inputs(experiment, prepared), keeper, curve, ScalarWriter(run.tensorboard))
+            loop = TrainingLoop(
+                experiment, state, _inputs(experiment, prepared), keeper, curve, ScalarWriter(run.tensorboard), Trace(run.folder, step)
+            )
             code = loop.run()
             curve.sync()
         outcome = "finished" if int(state.step.numpy()) >= recipe.training.steps else "stopped"
@@ -104,8 +126,7 @@ def _begin_attempt(experiment: Any, prepared: Any, run: RunDirectory, step: int)
     else:
         seeds = {"training": experiment.recipe.training.seed}
         history = manifest.new_manifest(experiment.name, experiment.fingerprint, prepared.fingerprint, seeds)
-    threads = (tf.config.threading.get_intra_op_parallelism_threads(), tf.config.threading.get_inter_op_parallelism_threads())
-    manifest.begin_attempt(history, sys.argv, step, threads)
+    manifest.begin_attempt(history, sys.argv, step, _threads())
     manifest.write_manifest(run.manifest, history)
     return history
 

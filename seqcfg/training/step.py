@@ -21,17 +21,19 @@ class TrainingStep:
         self._sums = tf.function(self._loss_sums, autograph=False, jit_compile=True) if training.xla else self._loss_sums
 
     def _run(self, iterator: Any, count: Any) -> dict[str, Any]:
-        """`count` updates; returns sums over them and the last step's rate and gradient norm."""
+        """`count` updates; returns sums over them, the last one's rate and gradient norm, and trace [count, 2]: loss, norm of each."""
         names = ("total", "weight", "nll", "positions", "tokens", "norm", "rate", "examples")
         start = {name: tf.constant(0.0) for name in names}
+        trace = tf.TensorArray(tf.float32, size=count, element_shape=[2])
 
-        def body(index: Any, sums: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        def body(index: Any, sums: dict[str, Any], trace: Any) -> tuple[Any, dict[str, Any], Any]:
             with tf.control_dependencies([index]):
                 seen = self._update(iterator)
             kept = {name: seen[name] if name in ("norm", "rate") else sums[name] + seen[name] for name in names}
-            return index + 1, kept
+            return index + 1, kept, trace.write(index, tf.stack([seen["total"], seen["norm"]]))
 
-        return tf.while_loop(lambda index, _: index < count, body, (0, start), parallel_iterations=1)[1]
+        _, sums, trace = tf.while_loop(lambda index, *_: index < count, body, (0, start, trace), parallel_iterations=1)
+        return sums | {"trace": trace.stack()}
 
     def _update(self, iterator: Any) -> dict[str, Any]:
         """One update from `accumulate_batches` batches."""

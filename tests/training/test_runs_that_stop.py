@@ -15,6 +15,7 @@ import pytest
 from seqcfg.checkpoints.read import find, load_arrays
 from seqcfg.runs import records
 from seqcfg.runs.manifest import read_manifest
+from seqcfg.runs.trace import read_steps
 
 RECIPE = str(Path(__file__).parent / "tiny.yaml")
 pytestmark = pytest.mark.xdist_group("runs")  # one worker, so that the undisturbed run is made once
@@ -79,6 +80,12 @@ def test_a_killed_run_records_each_step_once(killed):
         for name in ("whole", "killed")
     ]
     assert curves[0] == curves[1]
+
+
+def test_a_killed_run_leaves_the_trace_of_an_undisturbed_one(killed):
+    whole, other = (read_steps(killed / name) for name in ("whole", "killed"))
+    assert len(whole) == 24
+    assert np.array_equal(whole, other)
 
 
 def test_a_terminated_run_saves_and_asks_to_be_submitted_again(place):

@@ -1,0 +1,102 @@
+"""What each step of a run gave, exact to the bit: the evidence that a repetition is held against.
+
+`steps.trace` holds 8 bytes for each finished update: its summed loss and its gradient norm as little-endian float32.
+Update n stands at byte 8 (n - 1), so that a resumed run cuts the file at its checkpoint and goes on. `weights.trace` has
+one JSON object per line: CRC-32 of every weight after a step. Steps are taken ever more rarely (1, then each that has
+at least doubled) and at checkpoints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import zlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from seqcfg.lazy import np
+from seqcfg.runs.durable import write_file
+
+STEPS, WEIGHTS = "steps.trace", "weights.trace"
+MEASURED = ("loss", "norm of the gradients")
+ROW = 8  # bytes of a step
+
+
+class Trace:
+    """Appends to both files; used by the one process that holds the run's lock. A full disk must not end training."""
+
+    def __init__(self, folder: Path, step: int):
+        """Cuts what lies after `step` finished updates, or begins anew where earlier steps are missing."""
+        self._steps, self._weights = folder / STEPS, folder / WEIGHTS
+        self._last = -1
+        with contextlib.suppress(OSError):
+            self._cut(step)
+
+    def add(self, rows: Any) -> None:
+        """Appends float32 [updates, 2]: loss and norm of consecutive updates."""
+        with contextlib.suppress(OSError), open(self._steps, "ab", buffering=0) as file:
+            file.write(np.asarray(rows, "<f4").tobytes())
+
+    def is_wanted(self, step: int) -> bool:
+        """Whether the weights should be noted after this step although no checkpoint is written."""
+        return step >= 2 * self._last if self._last > 0 else step > self._last
+
+    def note(self, step: int, weights: Mapping[str, Any]) -> None:
+        """Appends the checksums of {path: array or variable}; nothing when this step was noted before."""
+        if step == self._last:
+            return
+        self._last = step
+        line = json.dumps({"step": step, "weights": checksums(weights)})
+        with contextlib.suppress(OSError), open(self._weights, "ab", buffering=0) as file:
+            file.write(line.encode() + b"\n")
+
+    def _cut(self, step: int) -> None:
+        whole = self._steps.exists() and self._steps.stat().st_size >= step * ROW
+        kept = {at: found for at, found in read_weights(self._weights.parent).items() if at <= step}
+        self._last = max(kept, default=-1)
+        write_file(self._weights, "".join(json.dumps({"step": at, "weights": found}) + "\n" for at, found in kept.items()))
+        if whole:
+            os.truncate(self._steps, step * ROW)
+        else:  # steps from before there were traces, or lost to a power cut: NaN says that nothing is known of them
+            known = self._steps.read_bytes() if self._steps.exists() else b""
+            known = known[: len(known) // ROW * ROW]
+            write_file(self._steps, known + np.full([step * ROW - len(known)], 0xFF, np.uint8).tobytes())
+
+
+def checksums(weights: Mapping[str, Any]) -> dict[str, str]:
+    """{path: CRC-32 of the values' bytes, in hexadecimal}."""
+    arrays = {path: np.ascontiguousarray(value.numpy() if hasattr(value, "numpy") else value) for path, value in weights.items()}
+    return {path: f"{zlib.crc32(array.reshape(-1).view(np.uint8)):08x}" for path, array in arrays.items()}
+
+
+def read_steps(folder: Path) -> Any:
+    """uint32 [updates, 2]: the bits of loss and norm of each finished update; empty where there is no trace."""
+    try:
+        content = (Path(folder) / STEPS).read_bytes()
+    except FileNotFoundError:
+        content = b""
+    return np.frombuffer(content[: len(content) // ROW * ROW], "<u4").reshape(-1, 2)
+
+
+def read_weights(folder: Path) -> dict[int, dict[str, str]]:
+    """{step: {path: checksum}} in order of steps; a torn or foreign line is left out."""
+    found = {}
+    for line in _lines(Path(folder) / WEIGHTS):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            entry = json.loads(line)
+            found[int(entry["step"])] = dict(entry["weights"])
+    return found
+
+
+def unknown(rows: Any) -> Any:
+    """bool [updates]: whether nothing is known of an update because it was made before there were traces."""
+    return (rows == 0xFFFFFFFF).all(axis=1)
+
+
+def _lines(path: Path) -> Iterable[bytes]:
+    try:
+        return path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,58 @@
+"""The trace of a run: bits of every step, cut where a run goes on."""
+
+import numpy as np
+
+from seqcfg.runs.trace import STEPS, WEIGHTS, Trace, checksums, read_steps, read_weights, unknown
+
+ROWS = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, float("nan")]], "float32")
+
+
+def test_bits_of_loss_and_norm_come_back(tmp_path):
+    trace = Trace(tmp_path, 0)
+    trace.add(ROWS[:2])
+    trace.add(ROWS[2:])
+    assert np.array_equal(read_steps(tmp_path), ROWS.view("uint32"))
+
+
+def test_a_resumed_run_cuts_what_came_after_its_checkpoint(tmp_path):
+    trace = Trace(tmp_path, 0)
+    trace.add(ROWS)
+    for step in (0, 1, 2, 3):
+        trace.note(step, {"w": np.zeros([2], "float32")})
+    Trace(tmp_path, 2).add(ROWS[:1])
+    assert np.array_equal(read_steps(tmp_path)[:, 0].view("float32"), [1.0, 3.0, 1.0])
+    assert list(read_weights(tmp_path)) == [0, 1, 2]
+
+
+def test_steps_from_before_there_were_traces_are_unknown(tmp_path):
+    Trace(tmp_path, 2).add(ROWS[:1])
+    assert unknown(read_steps(tmp_path)).tolist() == [True, True, False]
+
+
+def test_torn_ends_are_passed_over(tmp_path):
+    trace = Trace(tmp_path, 0)
+    trace.add(ROWS)
+    trace.note(1, {"w": np.zeros([2], "float32")})
+    for name in (STEPS, WEIGHTS):
+        with open(tmp_path / name, "ab") as file:
+            file.write(b'{"s')
+    assert len(read_steps(tmp_path)) == 3
+    assert list(read_weights(tmp_path)) == [1]
+    Trace(tmp_path, 3).add(ROWS[:1])
+    assert len(read_steps(tmp_path)) == 4
+
+
+def test_weights_are_noted_ever_more_rarely(tmp_path):
+    trace, noted = Trace(tmp_path, 0), []
+    for step in range(0, 101, 5):
+        if trace.is_wanted(step):
+            trace.note(step, {"w": np.zeros([1], "float32")})
+            noted.append(step)
+    assert noted == [0, 5, 10, 20, 40, 80]
+
+
+def test_one_changed_bit_changes_a_checksum():
+    weights = {"one": np.ones([3], "float32"), "scalar": np.float32(1.0)}
+    changed = weights | {"one": np.nextafter(weights["one"], 2.0)}
+    assert checksums(weights)["one"] != checksums(changed)["one"]
+    assert checksums(weights)["scalar"] == checksums(changed)["scalar"]
