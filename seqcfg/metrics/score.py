@@ -14,6 +14,7 @@ class Score:
     signature  everything that must be equal before two values may be compared
     better     whether a higher or a lower value is good
     details    figures behind the value
+    interval   {"low", "high", "confidence", "samples", "seed"} of a bootstrap over lines; empty where there is none
     """
 
     name: str
@@ -21,3 +22,4 @@ class Score:
     signature: str = ""
     better: Literal["higher", "lower"] = "higher"
     details: dict[str, Any] = dataclasses.field(default_factory=dict)
+    interval: dict[str, float] = dataclasses.field(default_factory=dict)

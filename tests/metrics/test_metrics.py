@@ -12,6 +12,7 @@ from seqcfg.metrics.bleu import Bleu
 from seqcfg.metrics.chrf import Chrf
 from seqcfg.metrics.exact_match import ExactMatch
 from seqcfg.metrics.perplexity import Perplexity
+from seqcfg.metrics.ter import Ter
 
 HYPOTHESES = ["the cat sat on the mat .", "there is A dog, isn't there?", "ein kleiner Hund läuft"]
 REFERENCES = ["the cat sat on a mat .", "There is a dog, isn't there?", "ein kleiner Hund rennt schnell"]
@@ -54,6 +55,10 @@ def test_chrf_is_that_of_the_sacrebleu_command(tmp_path):
     assert [Chrf().label, Chrf(word_order=2).label] == ["chrf", "chrf++"]
 
 
+def test_ter_is_that_of_the_sacrebleu_command(tmp_path):
+    assert Ter().compute(HYPOTHESES, single(REFERENCES)).value == pytest.approx(command(tmp_path, "-m", "ter")["score"], abs=1e-6)
+
+
 def test_chrf_by_hand():
     # characters: "ab" against "ac", orders 1 only: precision = recall = 1/2
     assert Chrf(char_order=1).compute(["ab"], [["ac"]]).value == pytest.approx(50.0)
@@ -87,6 +92,15 @@ def test_perplexity_is_the_number_of_equally_likely_tokens():
     assert Perplexity().from_means({"nll": 1e6}).value == math.inf
     with pytest.raises(UserError, match="needs 'nll'"):
         Perplexity().from_means({"loss": 1.0})
+
+
+def test_perplexity_per_word_and_byte_spreads_the_same_nats_over_other_units():
+    counts = {"tokens": 30, "words": 10, "bytes": 60}
+    means = {"nll": 2.0}  # 60 nats in all
+    found = {per: Perplexity(per=per).from_means(means, counts) for per in ("token", "word", "byte")}
+    assert {per: score.value for per, score in found.items()} == pytest.approx({"token": math.exp(2), "word": math.exp(6), "byte": math.e})
+    assert [score.name for score in found.values()] == ["perplexity", "perplexity_word", "perplexity_byte"]
+    assert found["byte"].details["bits_per_byte"] == pytest.approx(1 / math.log(2))
 
 
 @pytest.mark.parametrize("metric", [Bleu(), Chrf(), ExactMatch()], ids=["bleu", "chrf", "exact_match"])
