@@ -19,13 +19,12 @@ def command(
     run: str, checkpoint: str, split: str | None, overrides: tuple[str, ...], data_root: str | None, cache_root: str | None, style: str
 ) -> None:
     """Decodes a split with the model in RUN, compares with the references and stores the result in RUN/evaluations."""
-    import json
-
     from rich.console import Console
 
     from seqcfg.data.prepare import prepare
     from seqcfg.data.progress import prepare_bar
-    from seqcfg.evaluation.corpus import columns_of, evaluate, summary, write
+    from seqcfg.evaluation.corpus import columns_of, evaluate
+    from seqcfg.evaluation.store import as_json, summary, write
     from seqcfg.evaluation.table import score_table
     from seqcfg.tasks.trained import open_run
 
@@ -39,7 +38,7 @@ def command(
     if evaluated.num_cut:
         click.echo(f"{evaluated.num_cut} lines were longer than decoding.max_source_length and were cut", err=True)
     if style == "json":
-        click.echo(json.dumps(summary(trained, evaluated), ensure_ascii=False))
+        click.echo(as_json(summary(trained, evaluated)))
         return
     Console().print(score_table(evaluated))
-    click.echo(f"{len(evaluated.hypotheses)} lines decoded in {evaluated.seconds:.1f} s; stored in {folder}")
+    click.echo(f"{len(evaluated.decoded)} lines decoded in {evaluated.seconds:.1f} s; stored in {folder}")

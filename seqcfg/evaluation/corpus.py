@@ -1,9 +1,8 @@
-"""Evaluating a run on one split: loss, outputs, metrics, and the files that keep them."""
+"""Evaluating a run on one split: loss, outputs, metrics, and what each line contributed to them."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,9 @@ from seqcfg.component.component import Component
 from seqcfg.data.loader import evaluation_batches
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.decoding.settings import Decoding
+from seqcfg.decoding.with_outputs import with_outputs
 from seqcfg.errors import UserError
+from seqcfg.evaluation.measure import Measured, counts_of, measure
 from seqcfg.evaluation.settings import Evaluation
 from seqcfg.metrics.score import Score
 from seqcfg.tasks.held_out import HeldOutLoss
@@ -20,56 +21,70 @@ from seqcfg.tasks.held_out import HeldOutLoss
 
 @dataclasses.dataclass(frozen=True)
 class Evaluated:
-    """scores in the recipe's order; losses: nats per weighted token; texts are empty where nothing was decoded."""
+    """measured in the recipe's order; losses: nats per weighted token; texts and decoded are empty where nothing was decoded.
+
+    references[i] are those of line i; decoded[i] is a decoding.decoder.Decoded.
+    """
 
     split: str
     label: str
     step: int
-    scores: list[Score]
+    measured: list[Measured]
     losses: dict[str, float]
     sources: list[str]
-    hypotheses: list[str]
-    references: list[str]
+    references: list[list[str]]
+    decoded: list[Any]
     num_cut: int = 0
     seconds: float = 0.0
+
+    @property
+    def scores(self) -> list[Score]:
+        return [one.score for one in self.measured]
+
+    @property
+    def hypotheses(self) -> list[str]:
+        return [one.text for one in self.decoded]
+
+
+class Evaluator:
+    """Evaluates weights of one recipe on one split, as often as wanted; the searches are traced once."""
+
+    def __init__(self, trained: Any, columns: Any, split: str):
+        """trained: a tasks.trained.Trained; columns: the split's."""
+        self.experiment, self.split, self._columns = trained.experiment, split, columns
+        recipe = trained.experiment.recipe
+        self._task, self._settings = recipe.task, recipe.evaluation or Evaluation()
+        most = max([1, *(metric.num_candidates for metric in self._settings.metrics if metric.needs != "loss")])
+        decoding = recipe.decoding or Decoding()
+        self.decoding = with_outputs(decoding, most) if most > decoding.search.num_outputs else decoding
+        self._held_out = HeldOutLoss(self._task, trained.declaration, trained.precision)
+        self._decoder = Decoder(self._task, trained.declaration, trained.weights, trained.codecs, self.decoding, trained.precision)
+
+    def __call__(self, trained: Any, progress: Callable[[str, int, int], None]) -> Evaluated:
+        """Measures the weights of `trained`, which must be of the recipe that the evaluator was made for."""
+        for path, variable in self._decoder.weights.items():
+            variable.assign(trained.weights[path])
+        columns, task = self._columns, self._task
+        progress("loss", 0, columns.num_examples)
+        batches = evaluation_batches(columns, task.features(), max_tokens=self._settings.max_tokens)
+        losses = self._held_out(self._decoder.weights, (batch.arrays for batch in batches))
+        start, cut_before = time.monotonic(), self._decoder.num_cut
+        sources: list[str] = []
+        references: list[list[str]] = []
+        decoded: list[Any] = []
+        if any(metric.needs != "loss" for metric in self._settings.metrics):
+            sources, references = task.sources(columns), [_as_list(one) for one in task.references(columns)]
+            decoded = self._decoder.decode(sources, lambda done: progress("decoding", done, len(sources)))
+        seconds = time.monotonic() - start
+        counts = counts_of(task.references(columns), self._held_out.weight) if _needs_counts(self._settings.metrics) else {}
+        measured = measure(self._settings, sources, decoded, references, losses, counts)
+        num_cut = self._decoder.num_cut - cut_before
+        return Evaluated(self.split, trained.label, trained.step, measured, losses, sources, references, decoded, num_cut, seconds)
 
 
 def evaluate(trained: Any, columns: Any, split: str, progress: Callable[[str, int, int], None]) -> Evaluated:
     """Measures a trained run (tasks.trained.Trained) on prepared columns by the recipe's evaluation section."""
-    recipe = trained.experiment.recipe
-    settings: Any = recipe.evaluation or Evaluation()
-    task, features = recipe.task, recipe.task.features()
-    progress("loss", 0, columns.num_examples)
-    held_out = HeldOutLoss(task, trained.declaration, trained.precision)
-    decoder = Decoder(task, trained.declaration, trained.weights, trained.codecs, recipe.decoding or Decoding(), trained.precision)
-    batches = evaluation_batches(columns, features, max_tokens=settings.max_tokens)
-    losses = held_out(decoder.weights, (batch.arrays for batch in batches))
-    start = time.monotonic()
-    sources = references = hypotheses = []
-    if any(metric.needs == "strings" for metric in settings.metrics):
-        sources, references = task.sources(columns), task.references(columns)
-        decoded = decoder.decode(sources, lambda done: progress("decoding", done, len(sources)))
-        hypotheses = [one.text for one in decoded]
-    return Evaluated(
-        split=split,
-        label=trained.label,
-        step=trained.step,
-        scores=measure(settings.metrics, hypotheses, references, losses),
-        losses=losses,
-        sources=sources,
-        hypotheses=hypotheses,
-        references=references,
-        num_cut=decoder.num_cut,
-        seconds=time.monotonic() - start,
-    )
-
-
-def measure(metrics: list[Any], hypotheses: list[str], references: list[str], losses: dict[str, float]) -> list[Score]:
-    """The score of every metric, each output having one reference."""
-    return [
-        metric.from_means(losses) if metric.needs == "loss" else metric.compute(hypotheses, [[reference] for reference in references])
-        for metric in metrics
-    ]
+    return Evaluator(trained, columns, split)(trained, progress)
 
 
 def columns_of(prepared: Any, split: str) -> Any:
@@ -77,31 +92,6 @@ def columns_of(prepared: Any, split: str) -> Any:
     if split not in prepared.splits:
         raise UserError(f"the data has no split {split!r}", hint=f"there are {', '.join(prepared.splits)}")
     return prepared.splits[split]
-
-
-def write(trained: Any, evaluated: Evaluated) -> Any:
-    """Stores the result below the run's evaluations/ and returns the folder; an earlier one of the same name is replaced."""
-    folder = f"evaluations/{evaluated.split}-{evaluated.label}"
-    for name in ("sources", "hypotheses", "references"):
-        trained.run.write(f"{folder}/{name}.txt", "".join(f"{one_line(text)}\n" for text in getattr(evaluated, name)))
-    text = json.dumps(summary(trained, evaluated), indent=1, ensure_ascii=False)
-    return trained.run.write(f"{folder}/metrics.json", text + "\n").parent  # last: it says that the rest is there
-
-
-def summary(trained: Any, evaluated: Evaluated) -> dict[str, Any]:
-    """What metrics.json holds."""
-    return {
-        "split": evaluated.split,
-        "checkpoint": evaluated.label,
-        "step": evaluated.step,
-        "lines": len(evaluated.hypotheses),
-        "lines_cut": evaluated.num_cut,
-        "seconds_decoding": round(evaluated.seconds, 3),
-        "metrics": [dataclasses.asdict(score) for score in evaluated.scores],
-        "losses": evaluated.losses,
-        "decoding": as_plain(trained.experiment.recipe.decoding or Decoding()),
-        "fingerprint": trained.experiment.fingerprint,
-    }
 
 
 def as_plain(component: Any) -> dict[str, Any]:
@@ -113,6 +103,9 @@ def as_plain(component: Any) -> dict[str, Any]:
     return plain
 
 
-def one_line(text: str) -> str:
-    """The text without line breaks, so that files keep one line per example."""
-    return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+def _needs_counts(metrics: list[Any]) -> bool:
+    return any(getattr(metric, "per", "token") != "token" for metric in metrics if metric.needs == "loss")
+
+
+def _as_list(references: Any) -> list[str]:
+    return [references] if isinstance(references, str) else list(references)

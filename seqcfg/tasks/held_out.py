@@ -11,11 +11,15 @@ from seqcfg.lazy import tf
 
 
 class HeldOutLoss:
-    """Sums the task's losses over batches without training; traced once for all batch shapes."""
+    """Sums the task's losses over batches without training; traced once for all batch shapes.
+
+    `weight` is the number of weighted positions that the last call saw.
+    """
 
     def __init__(self, task: Any, declaration: Any, precision: str, loss: str = "loss"):
         self._task, self._declaration, self._precision, self._loss = task, declaration, precision, loss
         self._traced: Any = None
+        self.weight = 0.0
 
     def __call__(self, weights: dict[str, Any], batches: Iterable[dict[str, Any]]) -> dict[str, float]:
         """{"loss", "nll", "perplexity"} per weighted position; weights are variables or arrays by path."""
@@ -26,6 +30,7 @@ class HeldOutLoss:
                 self._traced = self._trace(weights, tensors)
             sums = self._traced(weights, tensors)
             total, nll, weight = (before + float(new) for before, new in zip((total, nll, weight), sums, strict=True))
+        self.weight = weight
         if not weight:
             return {}
         return {"loss": total / weight, "nll": nll / weight, "perplexity": math.exp(min(nll / weight, 700.0))}

@@ -2,14 +2,17 @@
 
 import gzip
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
 
 from seqcfg.commands.decode import command as decode
 from seqcfg.commands.evaluate import command as evaluate
+from seqcfg.component.catalog import find
 from seqcfg.errors import UserError
 from seqcfg.evaluation.settings import BestBy
+from seqcfg.runs import evaluations
 from tests.evaluation.small_run import make_run
 
 
@@ -45,6 +48,31 @@ def test_evaluate_stores_scores_with_signatures_and_every_line(run, evaluated):
     assert found["decoding"]["search"]["width"] == 3
     for name in ("sources", "hypotheses", "references"):
         assert stored(run, f"{name}.txt").count("\n") == 11
+
+
+def test_what_is_stored_is_enough_to_measure_again_without_the_model(run, evaluated):
+    (one,) = evaluations.find(run / "evaluations")
+    lines, statistics = list(one.sentences()), one.statistics()
+    assert (one.split, one.step, len(lines)) == ("test", 10, 11) and set(statistics) == {"exact_match", "bleu"}
+    for name, array in statistics.items():
+        settings = dict(one.scores[name]["settings"])
+        metric = find("metric", settings.pop("type"))(**settings)
+        assert metric.from_statistics(array.sum(0)) == pytest.approx(one.scores[name]["value"])
+        again = metric.compute([line["hypothesis"] for line in lines], [line["references"] for line in lines])
+        assert (again.value, again.signature) == (pytest.approx(one.scores[name]["value"]), one.scores[name]["signature"])
+        assert one.scores[name]["interval"]["low"] <= again.value <= one.scores[name]["interval"]["high"]
+        assert [line["metrics"][name] for line in lines] == pytest.approx(metric.line_values(array), abs=1e-4)
+    assert [line["line"] for line in lines] == list(range(1, 12)) and all(line["log_probability"] < 0 for line in lines)
+
+
+def test_an_evaluation_that_is_not_whole_does_not_count_and_a_damaged_one_says_so(run, evaluated, tmp_path):
+    shutil.copytree(run / "evaluations", tmp_path / "evaluations")
+    (one,) = evaluations.find(tmp_path / "evaluations")
+    (one.folder / "statistics.npz").write_bytes(b"PK")
+    with pytest.raises(UserError, match="statistics.npz: cannot be read"):
+        one.statistics()
+    (one.folder / "metrics.json").write_text('{"split"')
+    assert evaluations.find(tmp_path / "evaluations") == [] and evaluations.find(tmp_path / "none") == []
 
 
 def test_decode_gives_the_hypotheses_of_evaluate(run, evaluated, tmp_path):

@@ -1,0 +1,85 @@
+"""Evaluations written into the run directory, in the form that runs/evaluations.py reads."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seqcfg.decoding.settings import Decoding
+from seqcfg.evaluation.corpus import Evaluated, as_plain
+from seqcfg.runs.evaluations import FORMAT, METRICS, SENTENCES, STATISTICS, statistics_bytes
+
+
+def folder_of(split: str, label: str) -> str:
+    """Where the evaluation of a checkpoint on a split lies, below the run."""
+    return f"evaluations/{split}-{label}"
+
+
+def write(trained: Any, evaluated: Evaluated) -> Path:
+    """Stores the result below the run's evaluations/ and returns the folder; an earlier one of the same name is replaced."""
+    folder = folder_of(evaluated.split, evaluated.label)
+    run = trained.run
+    (run.folder / folder / METRICS).unlink(missing_ok=True)  # first: what is half replaced does not count as whole
+    best = {"sources": evaluated.sources, "hypotheses": evaluated.hypotheses, "references": [texts[0] for texts in evaluated.references]}
+    for name, texts in best.items():
+        run.write(f"{folder}/{name}.txt", "".join(f"{one_line(text)}\n" for text in texts))
+    run.write(f"{folder}/{SENTENCES}", "".join(f"{as_json(one)}\n" for one in sentences(evaluated)))
+    arrays = {one.score.name: one.statistics for one in evaluated.measured if one.statistics is not None}
+    run.write(f"{folder}/{STATISTICS}", statistics_bytes(arrays))
+    text = json.dumps(_finite(summary(trained, evaluated)), indent=1, ensure_ascii=False, allow_nan=False)
+    return run.write(f"{folder}/{METRICS}", text + "\n").parent  # last: it says that the rest is there
+
+
+def sentences(evaluated: Evaluated) -> Iterator[dict[str, Any]]:
+    """What each line of sentences.jsonl holds."""
+    values = {one.score.name: one.line_values for one in evaluated.measured if one.line_values is not None}
+    for index, decoded in enumerate(evaluated.decoded):
+        entry = {
+            "line": index + 1,
+            "source": evaluated.sources[index],
+            "hypothesis": decoded.text,
+            "references": evaluated.references[index],
+            "score": decoded.scores[0],
+            "log_probability": decoded.log_probabilities[0],
+            "metrics": {name: round(line[index], 4) for name, line in values.items()},
+        }
+        yield entry | ({"n_best": decoded.texts} if len(decoded.texts) > 1 else {})
+
+
+def summary(trained: Any, evaluated: Evaluated) -> dict[str, Any]:
+    """What metrics.json holds."""
+    return {
+        "format": FORMAT,
+        "split": evaluated.split,
+        "checkpoint": evaluated.label,
+        "step": evaluated.step,
+        "lines": len(evaluated.decoded),
+        "lines_cut": evaluated.num_cut,
+        "seconds_decoding": round(evaluated.seconds, 3),
+        "metrics": [dataclasses.asdict(one.score) | {"settings": as_plain(one.metric)} for one in evaluated.measured],
+        "losses": evaluated.losses,
+        "decoding": as_plain(trained.experiment.recipe.decoding or Decoding()),
+        "fingerprint": trained.experiment.fingerprint,
+    }
+
+
+def as_json(entry: dict[str, Any]) -> str:
+    """One line of JSON; numbers that JSON has not become null."""
+    return json.dumps(_finite(entry), ensure_ascii=False, allow_nan=False)
+
+
+def one_line(text: str) -> str:
+    """The text without line breaks, so that files keep one line per example."""
+    return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
