@@ -53,9 +53,10 @@ class Evaluator:
         """trained: a tasks.trained.Trained; columns: the split's."""
         self.experiment, self.split, self._columns = trained.experiment, split, columns
         recipe = trained.experiment.recipe
-        self._task, self._settings = recipe.task, recipe.evaluation or Evaluation()
-        most = max([1, *(metric.num_candidates for metric in self._settings.metrics if metric.needs != "loss")])
-        decoding = recipe.decoding or Decoding()
+        settings: Any = recipe.evaluation or Evaluation()
+        self._task, self._settings = recipe.task, settings
+        most = max([1, *(metric.num_candidates for metric in settings.metrics if metric.needs != "loss")])
+        decoding: Any = recipe.decoding or Decoding()
         self.decoding = with_outputs(decoding, most) if most > decoding.search.num_outputs else decoding
         self._held_out = HeldOutLoss(self._task, trained.declaration, trained.precision)
         self._decoder = Decoder(self._task, trained.declaration, trained.weights, trained.codecs, self.decoding, trained.precision)
