@@ -146,7 +146,7 @@ class _Composer:
 
     def key(self, event: Any, path: Path) -> str:
         self.refuse(event, path)
-        if not isinstance(event, yaml.ScalarEvent) or (event.implicit[0] and event.value in ("", "~")):
+        if not isinstance(event, yaml.ScalarEvent) or not event.value or (event.implicit[0] and event.value == "~"):
             raise self.error(event, path, "E0122", "a key must be a word")
         if event.implicit[0] and event.value == "<<":
             raise self.error(
