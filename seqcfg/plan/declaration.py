@@ -13,7 +13,7 @@ from seqcfg.component.component import Component
 Width = Any  # an int, or a tuple of ints where a layer has several feature axes
 
 
-MAX_NODES = 100_000  # far above any model; keeps a mistyped count from filling the memory
+MAX_NODES = 20_000  # far above any model; keeps a mistyped count from filling the memory
 
 
 class Misfit(Exception):

@@ -35,6 +35,30 @@ def canonical_recipe(recipe: Recipe) -> dict[str, Any]:
     return {key: value for key, value in canonical(recipe).items() if key not in COMPOSITION_KEYS}
 
 
+def only_changed(component: Component) -> dict[str, Any]:
+    """A component as a plain mapping of the fields that differ from their class defaults, in order of definition.
+
+    It stands for the very same component; a nested one is told by its own defaults, not by those of its field.
+    """
+    cls = type(component)
+    plain: dict[str, Any] = {"type": component.type} if has_written_type(cls) else {}
+    for name, field in fields_of(cls).items():
+        value = getattr(component, name)
+        if field.is_required or value != field.default_value():
+            plain[name] = _changed(value, field.slot)
+    return plain
+
+
+def _changed(value: Any, slot: Slot) -> Any:
+    if isinstance(value, Component):
+        return only_changed(value)
+    if isinstance(value, dict):
+        return {key: _changed(item, slot.values or Slot(anything=True)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_changed(item, slot.items or Slot(anything=True)) for item in value]
+    return number(value, slot)
+
+
 def fingerprint(recipe: Recipe) -> dict[str, str]:
     """SHA-256 of the canonical form in four parts, so that a difference says which part differs.
 

@@ -118,8 +118,22 @@ def _lay(default: Node, written: Node) -> Node:
             for key, node in default.value.items():
                 value[key] = _lay(node, value[key]) if key in value else _as_default(node)
             return dataclasses.replace(written, value=value)
-    low, high = (_as_default(default), written) if default.rank <= written.rank else (written, _as_default(default))
-    return dataclasses.replace(high, replaced=(*low.replaced, dataclasses.replace(low, replaced=()), *high.replaced))
+    given = _rows(written)
+    for row in _rows(_as_default(default)):
+        at = next((index for index, other in enumerate(given) if other[-1].rank >= row[-1].rank), len(given))
+        given.insert(at, row)
+    chain = [node for row in given for node in row]
+    return dataclasses.replace(chain[-1], replaced=tuple(chain[:-1]))
+
+
+def _rows(node: Node) -> list[list[Node]]:
+    """What was given for a place, oldest first; each value with the variables it is made of."""
+    rows: list[list[Node]] = [[]]
+    for part in (*node.replaced, dataclasses.replace(node, replaced=())):
+        rows[-1].append(part)
+        if part.how != "variable":
+            rows.append([])
+    return rows[:-1]
 
 
 def _as_default(node: Node) -> Node:
@@ -128,7 +142,8 @@ def _as_default(node: Node) -> Node:
         value = {key: _as_default(child) for key, child in value.items()}
     elif node.is_list:
         value = [_as_default(child) for child in value]
-    return dataclasses.replace(node, value=value, how="defaults")
+    replaced = tuple(part if part.how == "variable" else dataclasses.replace(part, how="defaults") for part in node.replaced)
+    return dataclasses.replace(node, value=value, how="defaults", replaced=replaced)
 
 
 def _problem(node: Node, path: Path, code: str, message: str, hint: str = "", at_key: bool = False) -> Problem:

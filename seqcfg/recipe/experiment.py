@@ -11,7 +11,7 @@ from typing import Any
 
 from seqcfg.errors import RecipeError
 from seqcfg.plan.declaration import Declaration
-from seqcfg.recipe.canonical import canonical_recipe, fingerprint
+from seqcfg.recipe.canonical import canonical_recipe, fingerprint, only_changed
 from seqcfg.recipe.node import Node, Origin, text_path
 from seqcfg.recipe.rules import vocabularies
 from seqcfg.recipe.sections import Recipe
@@ -82,6 +82,10 @@ class Experiment:
     def canonical(self) -> dict[str, Any]:
         """A plain dict with all defaults filled in and keys sorted; it is a valid recipe and means the same."""
         return canonical_recipe(self.recipe) | {"name": self.name}  # the key is there already, so the order stays
+
+    def only_changed(self) -> dict[str, Any]:
+        """A plain dict of what differs from the class defaults; it is a valid recipe and means the same."""
+        return {"recipe_version": self.recipe.recipe_version, "name": self.name} | only_changed(self.recipe)
 
     @functools.cached_property
     def fingerprint(self) -> dict[str, str]:

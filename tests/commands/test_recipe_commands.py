@@ -153,6 +153,18 @@ def test_show_tells_origins_and_fingerprints():
     assert set(json.loads(output("show", TINY, "--fingerprint", "--format", "json"))) == {"data", "model", "training", "decoding"}
 
 
+def test_show_can_be_held_to_what_differs_from_the_defaults(tmp_path):
+    whole = output("show", TINY, "--set", "task.loss.label_smoothing=0.0")
+    assert "label_smoothing" in whole
+    file = tmp_path / "tiny.yaml"
+    file.write_text(output("show", TINY, "--set", "task.loss.label_smoothing=0.0", "--only", "changed"))
+    assert "label_smoothing" not in file.read_text()
+    assert output("show", str(file), "--fingerprint") == output("show", TINY, "--set", "task.loss.label_smoothing=0.0", "--fingerprint")
+    origins = output("show", TINY, "--set", "task.loss.label_smoothing=0.0", "--origins", "--only", "changed")
+    assert "label_smoothing" not in origins and "training.steps = 10" in origins
+    assert isinstance(run("show", TINY, "--defaults", "--only", "changed").exception, SystemExit)
+
+
 def test_explain_prints_the_chain():
     assert "class default" in output("explain", TINY, "training.steps")
 

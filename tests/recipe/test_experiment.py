@@ -58,6 +58,16 @@ def test_a_resolved_recipe_is_a_recipe_that_means_the_same(form, tmp_path):
     assert second.recipe == first.recipe
 
 
+@pytest.mark.parametrize("name", shipped.names())
+def test_what_differs_from_the_defaults_is_the_whole_meaning(name, tmp_path):
+    experiment = load(shipped.find(name), allow_base=True)
+    file = tmp_path / f"{experiment.name}.yaml"
+    file.write_text(to_yaml(experiment.only_changed()), encoding="utf-8")
+    again = load(file, allow_base=True)
+    assert again.canonical() == experiment.canonical()
+    assert again.only_changed() == experiment.only_changed()
+
+
 def test_json_and_yaml_of_a_recipe_mean_the_same(tmp_path):
     first = load(TINY)
     file = tmp_path / "tiny.json"

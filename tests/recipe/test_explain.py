@@ -56,3 +56,23 @@ def test_a_path_that_leads_nowhere_names_the_nearest(path, hint):
     with pytest.raises(UserError) as caught:
         tell(path)
     assert caught.value.problems[0].hint == hint
+
+
+def test_the_chain_is_in_order_of_strength_whatever_wins(tmp_path):
+    """Base's defaults < base < recipe's defaults < recipe < override, each variable above the value it is part of."""
+    (tmp_path / "base.yaml").write_text(
+        "recipe_version: 1\nvars: {low: 0.1}\ndefaults: {layer.dropout: {rate: 0.05}}\n"
+        "task: {type: translation, model: {type: encoder_decoder, encoder: "
+        '{type: sequential, layers: [{type: dropout, rate: "${vars.low}"}]}}}\n'
+    )
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text('recipe_version: 1\nbase: base.yaml\nvars: {high: 0.3}\ndefaults: {layer.dropout: {rate: "${vars.high}"}}\n')
+    path = "task.model.encoder.layers.0.rate"
+
+    def rows(*overrides):
+        lines = as_text(explain(with_sections(resolve(str(recipe), overrides)), path)).split("holds:\n")[1]
+        return [tuple(line.replace("->", "").split()[:2]) for line in lines.splitlines()][1:]
+
+    default = [("0.3", "variable"), ("0.3", "defaults")]
+    assert rows() == [("0.05", "defaults"), ("0.1", "variable"), ("0.1", "base"), *default]
+    assert rows(f"{path}=0.6") == [("0.05", "defaults"), ("${vars.low}", "base"), *default, ("0.6", "override")]
