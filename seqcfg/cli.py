@@ -38,6 +38,8 @@ VERBS = {
     "average": "Average the weights of checkpoints.",
     "export": "Write a trained run in a format that is used without seqcfg.",
     "report": "Summarise one run or compare several.",
+    "reproduce": "Make a run again and say whether the same came out.",
+    "sweep": "Train a recipe with many settings and seeds.",
     "doctor": "Check this machine and this installation.",
 }
 MACHINE_ERRORS = {errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EDQUOT, errno.EPERM, errno.EMFILE}
