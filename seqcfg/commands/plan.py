@@ -42,26 +42,8 @@ def as_json(experiment: Experiment) -> dict[str, object]:
         "weights": [dataclasses.asdict(row) for row in table.rows(declaration)],
         "parts": [dataclasses.asdict(part) for part in table.parts(declaration, DEPTH)],
         "widths": [{"path": path, "type": type_, "output": width} for path, type_, width in table.widths(declaration)],
-        "memory": dataclasses.asdict(estimate(experiment)),
+        "memory": dataclasses.asdict(memory.of_recipe(experiment.recipe, experiment.declaration)),
     }
-
-
-def estimate(experiment: Experiment) -> memory.Memory:
-    """The memory of a run with this recipe's optimizer, batches and checkpoints."""
-    training, data = experiment.recipe.training, experiment.recipe.data
-    optimizer = getattr(training, "optimizer", None)
-    checkpointing = getattr(training, "checkpoint", None)
-    return memory.estimate(
-        experiment.declaration,
-        slots=len(optimizer.slots()) if optimizer is not None else 0,
-        batch_tokens=batch_tokens(data),
-        kept_checkpoints=getattr(checkpointing, "keep_last", 0) + getattr(checkpointing, "keep_best", 0),
-    )
-
-
-def batch_tokens(data: object) -> int:
-    """Positions of one batch, 0 where the recipe does not bound them."""
-    return getattr(getattr(data, "batching", None), "max_tokens", None) or 0
 
 
 def _weights(experiment: Experiment) -> str:
@@ -87,8 +69,8 @@ def _parts(experiment: Experiment) -> str:
 
 
 def _memory(experiment: Experiment) -> str:
-    found = estimate(experiment)
-    tokens = batch_tokens(experiment.recipe.data)
+    found = memory.of_recipe(experiment.recipe, experiment.declaration)
+    tokens = memory.batch_tokens(experiment.recipe.data)
     units = memory.in_units
     lines = [
         f"memory in training, at least {units(found.training)}:",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 from seqcfg.plan.declaration import Declaration
 from seqcfg.plan.table import total
@@ -44,6 +45,22 @@ def estimate(declaration: Declaration, *, slots: int, batch_tokens: int, kept_ch
         checkpoint=checkpoint,
         checkpoints=checkpoint * kept_checkpoints,
     )
+
+
+def of_recipe(recipe: Any, declaration: Declaration) -> Memory:
+    """The memory of a run with a recipe's optimizer, batches and checkpoints; what it leaves open counts as nothing."""
+    optimizer, checkpointing = getattr(recipe.training, "optimizer", None), getattr(recipe.training, "checkpoint", None)
+    return estimate(
+        declaration,
+        slots=len(optimizer.slots()) if optimizer is not None else 0,
+        batch_tokens=batch_tokens(recipe.data),
+        kept_checkpoints=getattr(checkpointing, "keep_last", 0) + getattr(checkpointing, "keep_best", 0),
+    )
+
+
+def batch_tokens(data: Any) -> int:
+    """Positions of one batch, 0 where the recipe does not bound them."""
+    return getattr(getattr(data, "batching", None), "max_tokens", None) or 0
 
 
 def _width(node: Declaration) -> int:

@@ -1,0 +1,231 @@
+"""Decodes: stored outputs of runs on the same lines, metric by metric, with what chance alone would explain."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from seqcfg.comparison.outcome import evaluations
+from seqcfg.comparison.sides import Side
+from seqcfg.errors import UserError
+from seqcfg.metrics.significance import Interval, PairedTest, bootstrap_interval, paired_bootstrap, paired_randomization
+from seqcfg.runs.evaluations import STATISTICS, StoredEvaluation
+
+EXAMPLES = 3  # lines shown of those that gained or lost most
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One line that two sides answered with different success; values are the metric's, of this line alone."""
+
+    number: int
+    source: str
+    reference: str
+    outputs: tuple[str, str]
+    values: tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Against:
+    """One side held against the first: whole corpus by two tests, then line by line."""
+
+    side: int
+    bootstrap: PairedTest
+    randomization: PairedTest
+    wins: int
+    losses: int
+    ties: int
+    gained: tuple[Line, ...]
+    lost: tuple[Line, ...]
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether chance explains so large a difference in fewer than one of 20 cases, by approximate randomisation."""
+        return self.randomization.is_significant()
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One metric on one split, computed anew from the stored texts by one and the same metric.
+
+    intervals  by side, None where it stored no decodes
+    against    the other sides against the first that stored some
+    """
+
+    split: str
+    metric: str
+    is_higher_better: bool
+    labels: tuple[str, ...]
+    intervals: tuple[Interval | None, ...]
+    against: list[Against]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """Stored values that cannot be computed anew, or of one side alone: a row of evaluations/*/metrics.json."""
+
+    split: str
+    metric: str
+    is_higher_better: bool
+    labels: tuple[str, ...]
+    values: tuple[float | None, ...]
+    signatures: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Decodes:
+    """measured: with intervals and tests; scores: stored values alone; obstacles: why splits could not be paired."""
+
+    measured: list[Measured]
+    scores: list[Scores]
+    obstacles: list[str]
+    seconds_per_line: tuple[float | None, ...] = ()
+
+
+def decodes(sides: list[Side]) -> Decodes:
+    """Every split that runs were evaluated on; of several evaluations of a split those of the same checkpoint, else the newest."""
+    told = [evaluations(side) for side in sides]
+    splits = dict.fromkeys(one.split for found in told for one in found)
+    measured: list[Measured] = []
+    scores: list[Scores] = []
+    obstacles: list[str] = []
+    seconds: tuple[float | None, ...] = tuple(None for _ in sides)
+    for split in splits:
+        chosen = choose([[one for one in found if one.split == split] for found in told])
+        seconds = tuple(_seconds(one) for one in chosen)
+        obstacle = pairing_obstacle(split, sides, chosen)
+        if obstacle:
+            obstacles.append(obstacle)
+        metrics = [] if obstacle else additive_metrics(sides)
+        measured += [one for metric in metrics if (one := _measure(split, metric, chosen)) is not None]
+        done = {one.metric for one in measured if one.split == split}
+        scores += _stored(split, chosen, done)
+    return Decodes(measured, scores, obstacles, seconds)
+
+
+def choose(found: list[list[StoredEvaluation]]) -> list[StoredEvaluation | None]:
+    """One evaluation for each side: of a label that all have, where there is one; else each side's newest step."""
+    told = [one for one in found if one]
+    common = set.intersection(*({one.checkpoint for one in side} for side in told)) if told else set()
+    if common:
+        label = max(common, key=lambda name: max(one.step for side in told for one in side if one.checkpoint == name))
+        return [next((one for one in side if one.checkpoint == label), None) for side in found]
+    return [max(side, key=lambda one: one.step) if side else None for side in found]
+
+
+def pairing_obstacle(split: str, sides: list[Side], chosen: list[StoredEvaluation | None]) -> str:
+    """Why outputs for a split cannot be compared line by line; empty where they can."""
+    first: tuple[Side, list[str], list[str]] | None = None
+    for side, one in zip(sides, chosen):
+        if one is None or not lines(one, "hypotheses"):
+            continue
+        sources, references = lines(one, "sources"), lines(one, "references")
+        if first is None:
+            first = side, sources, references
+            continue
+        if len(references) != len(first[2]):
+            return f"{split}: {first[0].label} was evaluated on {len(first[2]):,} lines and {side.label} on {len(references):,}"
+        if (sources, references) != first[1:]:
+            number = next(n for n, pair in enumerate(zip(zip(sources, references), zip(*first[1:])), 1) if pair[0] != pair[1])
+            return f"{split}: {first[0].label} and {side.label} were evaluated on different lines (the first is line {number})"
+    return ""
+
+
+def additive_metrics(sides: list[Side]) -> list[Any]:
+    """Metrics of text that any side's recipe names and that sums over lines fix; one for each label."""
+    found: dict[str, Any] = {}
+    for side in sides:
+        for metric in getattr(side.experiment.recipe.evaluation, "metrics", []):
+            if hasattr(metric, "statistics") and hasattr(metric, "from_statistics"):
+                found.setdefault(metric.label, metric)
+    return list(found.values())
+
+
+def _measure(split: str, metric: Any, chosen: list[StoredEvaluation | None]) -> Measured | None:
+    statistics = _statistics(metric, chosen)
+    if not any(one is not None for one in statistics):
+        return None
+    intervals = tuple(bootstrap_interval(one, metric.from_statistics) if one is not None else None for one in statistics)
+    higher = metric.better == "higher"
+    first = next(number for number, one in enumerate(statistics) if one is not None)
+    against = [
+        _against(number, metric, (chosen[first], chosen[number]), (statistics[first], one), higher)
+        for number, one in enumerate(statistics)
+        if one is not None and number != first
+    ]
+    return Measured(split, metric.label, higher, tuple(one.checkpoint if one is not None else "" for one in chosen), intervals, against)
+
+
+def _statistics(metric: Any, chosen: list[StoredEvaluation | None]) -> list[Any]:
+    """[lines, numbers] for each side, as stored where all were measured in the same way, else computed anew from the texts."""
+    told = [one for one in chosen if one is not None]
+    signatures = {str(one.scores.get(metric.label, {}).get("signature", one.folder)) for one in told}
+    if len(signatures) == 1 and all((one.folder / STATISTICS).is_file() for one in told):
+        tables = [one.statistics() if one is not None else {} for one in chosen]
+        if all(metric.label in table for table, one in zip(tables, chosen) if one is not None):
+            return [table.get(metric.label) for table in tables]
+    if metric.needs != "strings" or getattr(metric, "num_candidates", 1) != 1:
+        return [None for _ in chosen]
+    return [_computed(metric, one) if one is not None else None for one in chosen]
+
+
+def _computed(metric: Any, evaluation: StoredEvaluation) -> Any:
+    hypotheses, references = lines(evaluation, "hypotheses"), lines(evaluation, "references")
+    if not hypotheses:
+        return None
+    if len(references) != len(hypotheses):
+        message = f"{evaluation.folder}: {len(hypotheses)} outputs and {len(references)} references"
+        raise UserError(message, hint="evaluate the run again: the files were changed")
+    return metric.statistics(hypotheses, [[text] for text in references])
+
+
+def lines(evaluation: StoredEvaluation, name: str) -> list[str]:
+    """sources, hypotheses or references, one for each example; empty where they are not stored."""
+    try:
+        text = (evaluation.folder / f"{name}.txt").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return []
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def _against(number: int, metric: Any, pair: tuple[Any, Any], statistics: tuple[Any, Any], is_higher_better: bool) -> Against:
+    score = metric.from_statistics
+    values = getattr(metric, "line_values", lambda rows: [float(score(row)) for row in rows])
+    scores = [values(one) for one in statistics]
+    gains = [(after - before) * (1 if is_higher_better else -1) for before, after in zip(*scores)]
+    order = sorted(range(len(gains)), key=lambda line: (-gains[line], line))
+    gained = tuple(_line(line, pair, scores) for line in order[:EXAMPLES] if gains[line] > 0)
+    lost = tuple(_line(line, pair, scores) for line in order[: -EXAMPLES - 1 : -1] if gains[line] < 0)
+    wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+    tests = paired_bootstrap(*statistics, score), paired_randomization(*statistics, score)
+    return Against(number, *tests, wins, losses, len(gains) - wins - losses, gained, lost)
+
+
+def _line(index: int, pair: tuple[Any, Any], scores: list[list[float]]) -> Line:
+    first, second = pair
+    outputs = lines(first, "hypotheses")[index], lines(second, "hypotheses")[index]
+    sources, references = lines(first, "sources"), lines(first, "references")
+    return Line(index + 1, sources[index] if sources else "", references[index], outputs, (scores[0][index], scores[1][index]))
+
+
+def _stored(split: str, chosen: list[StoredEvaluation | None], done: set[str]) -> list[Scores]:
+    tables = [one.scores if one is not None else {} for one in chosen]
+    names = [name for name in dict.fromkeys(name for table in tables for name in table) if name not in done]
+    labels = tuple(one.checkpoint if one is not None else "" for one in chosen)
+    return [
+        Scores(
+            split,
+            name,
+            next(table[name] for table in tables if name in table).get("better", "higher") == "higher",
+            labels,
+            tuple(table[name]["value"] if name in table else None for table in tables),
+            tuple(table[name].get("signature", "") if name in table else "" for table in tables),
+        )
+        for name in names
+    ]
+
+
+def _seconds(evaluation: StoredEvaluation | None) -> float | None:
+    if evaluation is None or not evaluation.summary.get("lines"):
+        return None
+    return evaluation.summary.get("seconds_decoding", 0.0) / evaluation.summary["lines"]
