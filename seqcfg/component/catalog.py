@@ -42,14 +42,24 @@ def load() -> dict[str, dict[str, type[Component]]]:
 
 def find(kind: str, type: str) -> type[Component]:
     """The class of a component; raises UserError with the closest names."""
-    family = load().get(kind)
-    if family is None:
+    members = _members(kind)
+    if type not in members:
+        raise UserError(f"there is no {kind} called {type!r}", hint=closest(type, members) or f"one of {', '.join(sorted(members))}")
+    return members[type]
+
+
+def family(kind: str) -> type[Component]:
+    """The class that opens a kind; raises UserError with the closest names."""
+    _members(kind)
+    return next(cls for cls in Component.__subclasses__() if cls.kind == kind)
+
+
+def _members(kind: str) -> dict[str, type[Component]]:
+    if kind not in load():
         raise UserError(
             f"there is no kind of component called {kind!r}", hint=closest(kind, CATALOG) or f"one of {', '.join(sorted(CATALOG))}"
         )
-    if type not in family:
-        raise UserError(f"there is no {kind} called {type!r}", hint=closest(type, family) or f"one of {', '.join(sorted(family))}")
-    return family[type]
+    return CATALOG[kind]
 
 
 def closest(name: str, names) -> str:

@@ -1,4 +1,4 @@
-"""The reference pages of the documentation: one for each kind of component, made from the classes."""
+"""The reference pages of the documentation: one for each component and each kind, made from the classes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import inspect
 import re
 
 from seqcfg.component import pages
+from seqcfg.component.catalog import family as family_of
 from seqcfg.component.catalog import load
 from seqcfg.component.component import Component
 from seqcfg.component.fields import Field, Slot, fields_of
@@ -16,19 +17,30 @@ ENTITIES = {"&": "&amp;", "<": "&lt;", "*": "\\*", "|": "\\|"}
 
 
 def all_pages() -> dict[str, str]:
-    """File name -> Markdown: an index, and a page for each kind that has types."""
+    """File name -> Markdown: an index, a page for each kind that has types, and a page for each component."""
     kinds = {kind: family for kind, family in sorted(load().items()) if kind != "record"}
-    return {"index.md": _index(kinds)} | {f"{kind}.md": kind_page(kind, family) for kind, family in kinds.items() if family}
+    found = {"index.md": _index(kinds)} | {f"{kind}.md": kind_page(kind, family) for kind, family in kinds.items() if family}
+    return found | {page_of(cls): component_page(cls) for family in kinds.values() for _, cls in sorted(family.items())}
+
+
+def page_of(cls: type[Component]) -> str:
+    """The file of a component's page, beside those of the kinds."""
+    return f"{cls.kind}.{cls.type}.md"
 
 
 def kind_page(kind: str, family: dict[str, type[Component]]) -> str:
-    """Every type of a kind with its docstring and fields, then the records that these fields hold."""
-    types = [family[name] for name in sorted(family)]
-    parts = [f"# {kind}", _docstring(_family(kind))]
-    if len(types) > 1:
-        parts.append("Types: " + ", ".join(f"[{cls.type}](#{cls.type})" for cls in types) + ".")
-    parts += [f"## {cls.type}\n\n{_component(cls)}" for cls in types]
-    return "\n\n".join([*parts, *_record_parts(types)]) + "\n"
+    """What a kind is, and a line for each of its types."""
+    rows = [[f"[{name}]({page_of(cls)})", prose(pages.summary(cls))] for name, cls in sorted(family.items())]
+    return "\n\n".join([f"# {kind}", _docstring(family_of(kind)), table(["type", "what it is"], rows)]) + "\n"
+
+
+def component_page(cls: type[Component]) -> str:
+    """A component's docstring and fields, then the records that these fields hold."""
+    kind = f"A type of [{cls.kind}]({cls.kind}.md)." if cls.kind != "section" else "A [section](section.md) of a recipe."
+    terminal = code(f"seqcfg components {cls.kind} {cls.type}")
+    schema = code(f"seqcfg schema {cls.kind}.{cls.type}")
+    note = f"{kind} {terminal} prints this page in the terminal, {schema} its JSON Schema."
+    return "\n\n".join([f"# {cls.type}", note, _component(cls), *_record_parts([cls])]) + "\n"
 
 
 def record_page(title: str, cls: type[Component]) -> str:
@@ -63,7 +75,7 @@ def _index(kinds: dict[str, dict[str, type[Component]]]) -> str:
     rows = []
     for kind, family in kinds.items():
         name = f"[{kind}]({kind}.md)" if family else kind
-        types = ", ".join(f"[{type}]({kind}.md#{type})" for type in sorted(family)) or "none yet"
+        types = ", ".join(f"[{type}]({page_of(cls)})" for type, cls in sorted(family.items())) or "none yet"
         rows.append([name, types])
     text = "What a recipe can name by `type:`. `seqcfg components KIND TYPE` prints the same, with the types of installed plugins."
     return f"# Components\n\n{text}\n\n{table(['kind', 'types'], rows)}\n"
@@ -101,7 +113,7 @@ def _target(slot: Slot) -> str:
     if slot.component.kind == "record":
         return f"#{_record_anchor(slot.component)}"
     fixed = slot.fixed or slot.component.type
-    return f"{slot.component.kind}.md" + (f"#{fixed}" if fixed else "")
+    return f"{slot.component.kind}.{fixed}.md" if fixed else f"{slot.component.kind}.md"
 
 
 def _record_anchor(cls: type[Component]) -> str:
@@ -128,7 +140,3 @@ def _records_in(slot: Slot) -> list[type[Component]]:
 
 def _docstring(cls: type[Component]) -> str:
     return prose(inspect.getdoc(cls) or "")
-
-
-def _family(kind: str) -> type[Component]:
-    return next(cls for cls in Component.__subclasses__() if cls.kind == kind)

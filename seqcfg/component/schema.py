@@ -72,6 +72,16 @@ def editor_schema(root: type[Component]) -> dict[str, Any]:
     }
 
 
+def component_schema(cls: type[Component]) -> dict[str, Any]:
+    """The draft-07 schema of one component, or of a family where `type:` chooses, as the recipe's schema has it."""
+    definitions: dict[str, Any] = {}
+    table = _Definitions(definitions, is_partial=False)
+    is_family = not cls.type and cls.kind != "record"
+    reference = table.family(Slot(component=cls)) if is_family else table.component(cls)
+    name = cls.kind if is_family else f"{cls.kind} {cls.type or cls.__name__}"
+    return {"$schema": DRAFT, "title": f"seqcfg {name}", "allOf": [reference], "definitions": dict(sorted(definitions.items()))}
+
+
 class _Definitions:
     """Collects one definition per class and per family that a schema refers to."""
 

@@ -99,14 +99,16 @@ def test_a_docstring_means_itself_in_markdown():
 
 
 @pytest.mark.parametrize("cls", COMPONENTS, ids=lambda cls: f"{cls.kind}.{cls.type}")
-def test_every_component_has_a_section_with_all_its_fields(cls):
-    section = re.split(r"^## ", all_pages()[f"{cls.kind}.md"], flags=re.MULTILINE)
-    found = [part for part in section if part.startswith(f"{cls.type}\n")]
-    assert len(found) == 1
-    rows = cells(rendered(found[0]))[1:]
+def test_every_component_has_a_page_with_all_its_fields(cls):
+    text = all_pages()[f"{cls.kind}.{cls.type}.md"]
+    assert text.startswith(f"# {cls.type}\n")
+    own = re.split(r"^## ", text, flags=re.MULTILINE)[0]
+    rows = cells(rendered(own))[1:]
     assert [row[0] for row in rows] == [field.name for field in dataclasses.fields(cls)]
     assert all(len(row) == 4 and row[1] and row[2] and row[3] for row in rows)
-    assert words(rendered(found[0].partition("\n")[2])).startswith(" ".join(inspect.getdoc(cls).replace("`", "").split()))
+    assert " ".join(inspect.getdoc(cls).replace("`", "").split()) in words(rendered(own))
+    assert f"seqcfg schema {cls.kind}.{cls.type}" in words(rendered(own))
+    assert f"({cls.kind}.{cls.type}.md)" in all_pages()[f"{cls.kind}.md"]
 
 
 @pytest.mark.parametrize("name", REFERENCE)
@@ -121,7 +123,7 @@ def test_links_of_the_reference_lead_to_pages_and_headings_that_are_there(name):
 def test_the_top_level_of_a_recipe_is_a_page_whose_sections_lead_to_theirs():
     text = REFERENCE["components/recipe.md"]
     assert [row[0] for row in cells(rendered(text))[1:]][: len(dataclasses.fields(Recipe))] == [f.name for f in dataclasses.fields(Recipe)]
-    assert "[training](section.md#training)" in text
+    assert "[training](section.training.md)" in text
 
 
 def test_every_verb_and_every_option_has_its_place():
@@ -141,4 +143,4 @@ def test_the_site_is_built_without_a_broken_link(tmp_path):
     pytest.importorskip("mkdocs", reason="the documentation's own packages: pip install -e '.[docs]'")
     done = subprocess.run([sys.executable, "bin/make_docs", "--site", str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "components" / "layer" / "index.html").exists()
+    assert (tmp_path / "components" / "layer.dense" / "index.html").exists()

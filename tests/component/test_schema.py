@@ -10,6 +10,9 @@ import pytest
 from jsonschema import Draft7Validator
 from referencing import Registry
 
+from seqcfg.commands.schema import TYPELESS, named
+from seqcfg.component.catalog import load
+from seqcfg.component.schema import component_schema
 from seqcfg.errors import RecipeError
 from seqcfg.recipe import shipped
 from seqcfg.recipe.structure import check_structure
@@ -92,3 +95,48 @@ def test_mutations_of_a_valid_recipe_get_the_same_verdict(editor):
             place[path[-1]] = value
             verdict = not check_structure(with_sections(read_text(to_yaml(changed), "r.yaml")))
             assert editor.is_valid(changed) == verdict, f"{path} = {value!r}"
+
+
+@pytest.fixture(scope="module")
+def committed():
+    return json.loads((ROOT / "schemas" / "recipe.schema.json").read_text(encoding="utf-8"))["definitions"]
+
+
+def names():
+    """kind.type of every component that has a schema of its own, and the kinds whose `type:` chooses."""
+    kinds = [kind for kind, family in load().items() if family and kind not in TYPELESS]
+    return kinds + [f"{kind}.{type}" for kind, family in load().items() for type in family]
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_component_s_schema_is_what_the_committed_one_has_of_it(name, committed):
+    found = component_schema(named(name))
+    Draft7Validator.check_schema(found)
+    differing = [part for part, schema in found["definitions"].items() if committed.get(part, schema) != schema]
+    assert not differing
+    assert found["allOf"][0]["$ref"].rpartition("/")[2] in found["definitions"]
+
+
+def test_a_component_s_schema_holds_what_is_below_it_too():
+    dense = Draft7Validator(component_schema(named("layer.residual")), registry=Registry())
+    assert dense.is_valid({"type": "residual", "layer": {"type": "dense", "units": 3}})
+    assert dense.is_valid({"layer": {"type": "dense", "units": 3}})
+    for wrong in ({"type": "dense", "units": 3}, {"layer": {"type": "dense"}}, {"layer": {"type": "dense", "units": 0}}, {}):
+        assert not dense.is_valid(wrong), wrong
+    layer = Draft7Validator(component_schema(named("layer")), registry=Registry())
+    assert layer.is_valid({"type": "dense", "units": 3})
+    assert not layer.is_valid({"units": 3})
+
+
+def test_the_command_prints_the_schema_of_one_component():
+    from click.testing import CliRunner
+
+    from seqcfg.cli import cli
+
+    def run(*arguments):
+        return CliRunner().invoke(cli, ["schema", *arguments], standalone_mode=False)
+
+    assert json.loads(run("layer.dense").output)["title"] == "seqcfg layer dense"
+    assert json.loads(run("layer").output)["title"] == "seqcfg layer"
+    for name, hint in {"layr": "'layer'", "layer.dens": "'dense'", "section": "section.data"}.items():
+        assert hint in run(name).exception.problems[0].hint
