@@ -94,7 +94,7 @@ def _opened(name: str) -> Iterator[Iterator[str]]:
     """The lines of a file or of standard input; raises UserError for what is not there or not UTF-8."""
     import io
 
-    from seqcfg.data.lines import open_bytes
+    from seqcfg.data.unpack import open_bytes
     from seqcfg.errors import UserError
 
     if name != "-" and not Path(name).is_file():

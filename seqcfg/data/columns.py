@@ -23,7 +23,7 @@ def storage_dtype(feature: Feature, vocabulary: int = 0) -> str:
         return "uint8"
     if feature.tokenizer:
         return "uint16" if vocabulary <= 1 << 16 else "int32"
-    return feature.dtype
+    return feature.storage or feature.dtype
 
 
 class ArrayWriter:
@@ -90,6 +90,7 @@ class ColumnWriter:
 
     def close(self) -> dict[str, Any]:
         entry = {"dtype": self.feature.dtype, "frame": list(self.feature.frame), "is_ragged": self.feature.is_ragged}
+        entry |= {"scale": self.feature.scale} if self.feature.scale != 1.0 else {}
         return entry | {"values": self.values.close(), "offsets": self.offsets.close() if self.offsets else None}
 
     def abandon(self) -> None:
@@ -105,6 +106,7 @@ class Column:
     values: Any
     offsets: Any
     dtype: str
+    scale: float = 1.0
 
 
 class Columns:
@@ -149,6 +151,8 @@ class Columns:
         if not is_used.any():
             return np.zeros([*is_used.shape, *column.values.shape[1:]], column.dtype)
         values = column.values[place].astype(column.dtype, copy=False)
+        if column.scale != 1.0:
+            values *= np.asarray(1.0 / column.scale, column.dtype)
         values[~is_used] = 0
         return values
 
@@ -166,7 +170,8 @@ class Columns:
 
     def _open(self, entry: dict[str, Any]) -> Column:
         offsets = self._array(entry["offsets"]) if entry["offsets"] else None
-        return Column(self._array(entry["values"]), offsets, "uint8" if entry["dtype"] == "bytes" else entry["dtype"])
+        dtype = "uint8" if entry["dtype"] == "bytes" else entry["dtype"]
+        return Column(self._array(entry["values"]), offsets, dtype, entry.get("scale", 1.0))
 
     def _array(self, part: dict[str, Any]) -> Any:
         file = self.folder / part["file"]

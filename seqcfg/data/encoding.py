@@ -14,6 +14,7 @@ from seqcfg.data.example import Example
 from seqcfg.data.feature import Feature
 from seqcfg.data.tokenizers.codec import Codec
 from seqcfg.errors import UserError
+from seqcfg.lazy import np
 
 CHUNK_EXAMPLES = 4096
 SHOWN_DROPS = 5
@@ -58,7 +59,7 @@ def usable(examples: Iterable[Example], fields: set[str], rules: SplitRules, cou
                 f"data.splits.{rules.name}: {example.place} has no field {min(missing)!r}; it has {', '.join(sorted(example.fields))}",
                 hint="choose the names of the source's fields as the task expects them",
             )
-        if rules.skips_empty and any(isinstance(example.fields[name], str) and not example.fields[name].strip() for name in fields):
+        if rules.skips_empty and any(_is_empty(example.fields[name]) for name in fields):
             counts.empty += 1
             counts.drop(example, "empty")
             continue
@@ -106,7 +107,7 @@ def _rows(chunk: list[Example], features: dict[str, Feature], codecs: dict[str, 
         elif feature.dtype == "bytes":
             rows[name] = [value.encode("utf-8") if isinstance(value, str) else value for value in values]
         else:
-            rows[name] = values
+            rows[name] = [_array(example, feature) for example in chunk]
     return rows
 
 
@@ -118,6 +119,27 @@ def _value(example: Example, feature: Feature) -> Any:
             f"{example.place}: {feature.field!r} is {value!r:.60} and not text", hint="write it as a string, or name another field"
         )
     return value
+
+
+def _array(example: Example, feature: Feature) -> Any:
+    """A raw value as it is stored: scaled, and [time, *frame] or [*frame]."""
+    value = np.asarray(example.fields[feature.field])
+    wanted = f"[time{''.join(f', {size}' for size in feature.frame)}]" if feature.is_ragged else list(feature.frame)
+    frame = value.shape[1:] if feature.is_ragged and value.ndim else value.shape
+    if value.dtype.kind not in "biuf" or frame != tuple(feature.frame) or (feature.is_ragged and not value.ndim):
+        raise UserError(
+            f"{example.place}: {feature.field!r} is {value.dtype} {list(value.shape)}, and the task reads numbers {wanted}",
+            hint="choose the sizes of the task and the source alike, or name another field",
+        )
+    if feature.scale == 1.0:
+        return value
+    value = value * feature.scale
+    dtype = np.dtype(feature.storage or feature.dtype)
+    return np.clip(np.rint(value), np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype) if dtype.kind in "iu" else value
+
+
+def _is_empty(value: Any) -> bool:
+    return not value.strip() if isinstance(value, str) else isinstance(value, np.ndarray) and value.ndim > 0 and not len(value)
 
 
 def _count(statistics: dict[str, int], rows: list[list[int]]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from typing import Any
@@ -17,7 +16,11 @@ FORMAT = 1  # raise it when the same inputs would be prepared differently
 def inputs(data: Any, tokenizers: dict[str, Any], root: DataRoot) -> dict[str, str]:
     """{recipe path: SHA-256} of every file that sources and tokenizers read; raises UserError if one is missing."""
     paths = [path for component in (*data.splits.values(), *tokenizers.values()) for path in component.paths()]
-    return {path: root.sha256(path) for path in sorted(set(paths))}
+    found = set(root.expand(paths))
+    listed = [path for source in data.splits.values() if hasattr(source, "listed_paths") for path in source.listed_paths(root)]
+    there = [path for path in set(listed) if root.has(path)]
+    missing = dict.fromkeys(set(listed) - set(there), "missing")  # reading will count it as damaged
+    return dict(sorted({**root.hashes_of(sorted(found.union(there))), **missing}.items()))
 
 
 def fingerprint(data: Any, tokenizers: dict[str, Any], features: dict[str, Feature], hashes: dict[str, str]) -> str:
@@ -27,7 +30,7 @@ def fingerprint(data: Any, tokenizers: dict[str, Any], features: dict[str, Featu
         "splits": {name: canonical(source, only_result=True) for name, source in data.splits.items()},
         "training_split": data.training_split,
         "tokenizers": {name: canonical(tokenizer, only_result=True) for name, tokenizer in tokenizers.items()},
-        "features": {name: dataclasses.asdict(feature) for name, feature in features.items()},
+        "features": {name: feature.told() for name, feature in features.items()},
         "inputs": hashes,
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -37,17 +37,25 @@ class FileHashes:
         self.known: dict[str, list] | None = None
 
     def sha256(self, path: Path) -> str:
-        path = path.resolve()
-        state = path.stat()
-        stamp = [state.st_size, state.st_mtime_ns, state.st_ino]
+        """The hash of one file."""
+        return self.of_all([path])[0]
+
+    def of_all(self, paths: list[Path]) -> list[str]:
+        """The hashes of many files; the table is written once."""
         self.known = self._read() if self.known is None else self.known
-        entry = self.known.get(str(path))
-        if entry and entry[:3] == stamp:
-            return entry[3]
-        digest = file_sha256(path)
-        self.known[str(path)] = [*stamp, digest]
-        self._write()
-        return digest
+        found, is_new = [], False
+        for path in paths:
+            path = path.resolve()
+            state = path.stat()
+            stamp = [state.st_size, state.st_mtime_ns, state.st_ino]
+            entry = self.known.get(str(path))
+            if not entry or entry[:3] != stamp:
+                entry, is_new = [*stamp, file_sha256(path)], True
+                self.known[str(path)] = entry
+            found.append(entry[3])
+        if is_new:
+            self._write()
+        return found
 
     def _read(self) -> dict[str, list]:
         try:

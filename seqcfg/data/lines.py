@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
 import lzma
 import re
+import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
+from seqcfg.data.unpack import PACKED, member_of, opened
 from seqcfg.errors import UserError
 
 MAX_LINE_BYTES = 1 << 20
 MAX_SGML_BYTES = 64 << 20
-OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
-READ_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError)
+READ_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError)
 SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg\s*>", re.DOTALL | re.IGNORECASE)
 ENTITIES = {"&quot;": '"', "&apos;": "'", "&lt;": "<", "&gt;": ">", "&amp;": "&"}  # the last one last
 
@@ -31,15 +29,17 @@ class Line(NamedTuple):
 
 
 def read_lines(path: Path, name: str) -> Iterator[Line]:
-    """The lines of a text file; `.gz`, `.xz` and `.bz2` are unpacked, `.sgm` gives its segments.
+    """The lines of a text file; `.gz`, `.xz`, `.bz2` and `.zst` are unpacked, `.sgm` gives its segments.
+
+    `name` is the path as the recipe writes it; one with `!` reads a member of the tar archive at `path`.
 
     A line ends at a line feed and nowhere else (U+2028, NUL, form feed do not end it). A carriage return before the
     line feed and a byte order mark at the start are dropped. Raises UserError, naming `name`, if the file cannot be read.
     """
     number = 0
     try:
-        with open_bytes(path) as file:
-            if _plain_suffix(path) in (".sgm", ".sgml"):
+        with opened(path, member_of(name)) as file:
+            if _plain_suffix(Path(member_of(name) or path)) in (".sgm", ".sgml"):
                 yield from _segments(file.read(MAX_SGML_BYTES + 1), name)
                 return
             while raw := file.readline(MAX_LINE_BYTES + 1):
@@ -53,14 +53,8 @@ def read_lines(path: Path, name: str) -> Iterator[Line]:
         raise UserError(f"{name}:{number + 1}: cannot be read: {error}", hint="the file is damaged or cut short; fetch it again") from error
 
 
-def open_bytes(path: Path) -> IO[bytes]:
-    """Opens a file for reading bytes, unpacking by its suffix."""
-    opener = OPENERS.get(path.suffix)
-    return io.BufferedReader(opener(path, "rb"), 1 << 18) if opener else open(path, "rb", buffering=1 << 18)  # type: ignore[operator]
-
-
 def _plain_suffix(path: Path) -> str:
-    return Path(path.stem).suffix if path.suffix in OPENERS else path.suffix
+    return Path(path.stem).suffix if path.suffix in PACKED else path.suffix
 
 
 def _skip_rest(file: IO[bytes]) -> None:

@@ -84,7 +84,7 @@ class _Job:
                 "format": address.FORMAT,
                 "fingerprint": self.fingerprint,
                 "inputs": self.hashes,
-                "features": {name: dataclasses.asdict(feature) for name, feature in self.features.items()},
+                "features": {name: feature.told() for name, feature in self.features.items()},
                 "vocabularies": {name: codec.vocabulary for name, codec in codecs.items()},
                 "splits": splits,
             }

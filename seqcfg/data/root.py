@@ -1,4 +1,8 @@
-"""The data root: the folder below which all corpora lie, and the only way from a recipe's path to a file."""
+"""The data root: the folder below which all corpora lie, and the only way from a recipe's path to a file.
+
+A path may be a pattern (`train-*.tfrecord`, `images/**`), a set of shards (`train@8` for train-00000-of-00008 and on),
+and a member of a tar archive (`dev.tgz!dev/newstest2013.en`).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ from pathlib import Path
 from seqcfg.data.hashes import FileHashes
 from seqcfg.errors import UserError
 
+PATTERN = re.compile(r"[*?\[]")
+SHARDS = re.compile(r"@([1-9][0-9]{0,4})(?=$|\.)")
+MEMBER = "!"  # between an archive and the name of a file in it
 DATA_VARIABLE, CACHE_VARIABLE = "SEQCFG_DATA", "SEQCFG_CACHE"
 
 
@@ -32,8 +39,31 @@ class DataRoot:
         self.folder = data_folder(folder)
         self.hashes = FileHashes(cache_folder(cache_root))
 
+    def expand(self, paths: list[str]) -> list[str]:
+        """The paths with each pattern replaced by the files that fit, in order of their names; raises UserError if none does."""
+        return [found for path in paths for found in self._expand(path)]
+
+    def _expand(self, path: str) -> list[str]:
+        archive, mark, member = path.partition(MEMBER)
+        if shards := SHARDS.search(archive):
+            count, rest = int(shards[1]), archive[shards.end() :]
+            return [f"{archive[: shards.start()]}-{one:05}-of-{count:05}{rest}{mark}{member}" for one in range(count)]
+        if not PATTERN.search(archive):
+            return [path]
+        self.place(archive)
+        found = sorted(file.relative_to(self.folder).as_posix() for file in self.folder.glob(archive) if file.is_file())
+        if not found:
+            raise UserError(
+                f"{path}: no file below the data root {self.folder} fits this pattern", hint=f"set --data-root or ${DATA_VARIABLE}"
+            )
+        return [f"{name}{mark}{member}" for name in found]
+
     def resolve(self, path: str) -> Path:
-        """The existing regular file of a recipe path; raises UserError if it is missing or lies outside the data root."""
+        """The existing regular file of a recipe path, of an archive's member the archive itself.
+
+        Raises UserError if it is missing or lies outside the data root.
+        """
+        path = path.partition(MEMBER)[0]
         found = self.place(path)
         if not found.exists():
             raise UserError(
@@ -43,6 +73,13 @@ class DataRoot:
         if not found.resolve().is_file():
             raise UserError(f"{path}: is not a file (below the data root {self.folder})", hint="name one file, or a list of files")
         return found
+
+    def has(self, path: str) -> bool:
+        """Whether a file lies there; a path that leads out of the data root is none."""
+        try:
+            return self.place(path.partition(MEMBER)[0]).is_file()
+        except UserError:
+            return False
 
     def place(self, path: str) -> Path:
         """Where a recipe path lies or would lie; raises UserError for paths that lead out of the data root."""
@@ -67,3 +104,7 @@ class DataRoot:
     def sha256(self, path: str) -> str:
         """The SHA-256 of a file's bytes, in hexadecimal."""
         return self.hashes.sha256(self.resolve(path))
+
+    def hashes_of(self, paths: list[str]) -> dict[str, str]:
+        """{path: SHA-256} of many files."""
+        return dict(zip(paths, self.hashes.of_all([self.resolve(path) for path in paths]), strict=True))

@@ -11,13 +11,14 @@ from seqcfg.component.types import DataPath
 from seqcfg.data.example import Example
 from seqcfg.data.lines import Line, read_lines
 from seqcfg.data.root import DataRoot
+from seqcfg.data.sources.nested import is_text, value_at
 from seqcfg.data.sources.parallel_text import as_list
 
 
 class JsonLines(Source, type="jsonl"):
     """One JSON object a line, some of whose keys become fields. A line that lacks one, or is no object, is damaged."""
 
-    path: DataPath | list[DataPath] = param(doc="File or files to read, plain or packed (.gz, .xz, .bz2).")
+    path: DataPath | list[DataPath] = param(doc="File or files to read, plain or packed (.gz, .xz, .bz2, .zst).")
     fields: dict[str, str] = param(
         factory=lambda: {"source": "source", "target": "target"}, doc="Field name -> key of the object; dots lead into nested objects."
     )
@@ -32,7 +33,7 @@ class JsonLines(Source, type="jsonl"):
 
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per line; text must be a string that UTF-8 can hold. A damaged line becomes an example with a problem."""
-        for name in self.paths():
+        for name in root.expand(self.paths()):
             for line in read_lines(root.resolve(name), name):
                 yield self._example(name, line)
 
@@ -45,19 +46,10 @@ class JsonLines(Source, type="jsonl"):
             return Example({}, name, line.number, f"not JSON: {error}")
         fields = {}
         for field, key in self.fields.items():
-            value = record
-            for part in key.split("."):
-                value = value.get(part) if isinstance(value, dict) else None
+            value = value_at(record, key)
             if value is None:
                 return Example({}, name, line.number, f"has no {key!r}")
-            if isinstance(value, str) and not _is_text(value):
+            if isinstance(value, str) and not is_text(value):
                 return Example({}, name, line.number, f"{key!r} holds half a surrogate pair or a NUL")
             fields[field] = value
         return Example(fields, name, line.number)
-
-
-def _is_text(value: str) -> bool:
-    try:
-        return b"\0" not in value.encode("utf-8")
-    except UnicodeEncodeError:
-        return False

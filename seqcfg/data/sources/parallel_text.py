@@ -26,7 +26,7 @@ class MosesTokenization(Record):
 class ParallelText(Source, type="parallel_text"):
     """Pairs of lines from two text files, or from two lists of files that are read one after the other.
 
-    Fields: source, target. Files may be plain or packed (.gz, .xz, .bz2), or SGML test sets (.sgm), whose segments
+    Fields: source, target. Files may be plain or packed (.gz, .xz, .bz2, .zst), or SGML test sets (.sgm), whose segments
     count as lines. Raises UserError if two files differ in their number of lines.
     """
 
@@ -51,7 +51,13 @@ class ParallelText(Source, type="parallel_text"):
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per pair of lines; a damaged line makes the pair an example with a problem."""
         on_source, on_target = self._normalizers()
-        for source, target in zip(as_list(self.source), as_list(self.target), strict=True):
+        sources, targets = root.expand(as_list(self.source)), root.expand(as_list(self.target))
+        if len(sources) != len(targets):
+            raise UserError(
+                f"{self.source} are {len(sources)} files and {self.target} are {len(targets)}: they are not parallel",
+                hint="both patterns must fit the same shards",
+            )
+        for source, target in zip(sources, targets, strict=True):
             pairs = _pairs(source, target, root)
             for example in pairs:
                 if not example.problem:

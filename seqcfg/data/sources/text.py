@@ -14,7 +14,7 @@ from seqcfg.data.sources.parallel_text import as_list
 
 
 class TextLines(Source, type="text"):
-    """The lines of one or several text files, plain or packed (.gz, .xz, .bz2)."""
+    """The lines of one or several text files, plain or packed (.gz, .xz, .bz2, .zst)."""
 
     path: DataPath | list[DataPath] = param(doc="File or files with one example a line.")
     field: Name = param(default="text", doc="Name of the field that the line becomes.")
@@ -29,6 +29,6 @@ class TextLines(Source, type="text"):
 
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per line; a damaged line becomes an example with a problem."""
-        for name in self.paths():
+        for name in root.expand(self.paths()):
             for line in read_lines(root.resolve(name), name):
                 yield Example({} if line.problem else {self.field: line.text}, name, line.number, line.problem)

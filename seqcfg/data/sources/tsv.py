@@ -16,7 +16,7 @@ from seqcfg.data.sources.parallel_text import as_list
 class TabSeparated(Source, type="tsv"):
     """One example a line, its fields separated by tabs; there is no quoting. A line with too few columns is damaged."""
 
-    path: DataPath | list[DataPath] = param(doc="File or files to read, plain or packed (.gz, .xz, .bz2).")
+    path: DataPath | list[DataPath] = param(doc="File or files to read, plain or packed (.gz, .xz, .bz2, .zst).")
     columns: list[str] = param(
         factory=lambda: ["source", "target"], doc="Name of each column from the left, as a field; '' leaves a column out."
     )
@@ -37,7 +37,7 @@ class TabSeparated(Source, type="tsv"):
 
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per line; a damaged or short line becomes an example with a problem."""
-        for name in self.paths():
+        for name in root.expand(self.paths()):
             for line in read_lines(root.resolve(name), name):
                 if self.has_header and line.number == 1:
                     continue
