@@ -11,7 +11,8 @@ from typing import Any
 
 from seqcfg.decoding.settings import Decoding
 from seqcfg.evaluation.corpus import Evaluated, as_plain
-from seqcfg.runs.evaluations import FORMAT, METRICS, SENTENCES, STATISTICS, statistics_bytes
+from seqcfg.evaluation.page import page
+from seqcfg.runs.evaluations import FORMAT, METRICS, PAGE, SENTENCES, STATISTICS, statistics_bytes
 
 
 def folder_of(split: str, label: str) -> str:
@@ -27,10 +28,12 @@ def write(trained: Any, evaluated: Evaluated) -> Path:
     best = {"sources": evaluated.sources, "hypotheses": evaluated.hypotheses, "references": [texts[0] for texts in evaluated.references]}
     for name, texts in best.items():
         run.write(f"{folder}/{name}.txt", "".join(f"{one_line(text)}\n" for text in texts))
-    run.write(f"{folder}/{SENTENCES}", "".join(f"{as_json(one)}\n" for one in sentences(evaluated)))
+    found, lines = finite(summary(trained, evaluated)), [finite(one) for one in sentences(evaluated)]
+    run.write(f"{folder}/{SENTENCES}", "".join(f"{as_json(one)}\n" for one in lines))
     arrays = {one.score.name: one.statistics for one in evaluated.measured if one.statistics is not None}
     run.write(f"{folder}/{STATISTICS}", statistics_bytes(arrays))
-    text = json.dumps(_finite(summary(trained, evaluated)), indent=1, ensure_ascii=False, allow_nan=False)
+    run.write(f"{folder}/{PAGE}", page(trained.experiment.name, found, lines))
+    text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
     return run.write(f"{folder}/{METRICS}", text + "\n").parent  # last: it says that the rest is there
 
 
@@ -68,8 +71,8 @@ def summary(trained: Any, evaluated: Evaluated) -> dict[str, Any]:
 
 
 def as_json(entry: dict[str, Any]) -> str:
-    """One line of JSON; numbers that JSON has not become null."""
-    return json.dumps(_finite(entry), ensure_ascii=False, allow_nan=False)
+    """One line of JSON; numbers that JSON does not have become null."""
+    return json.dumps(finite(entry), ensure_ascii=False, allow_nan=False)
 
 
 def one_line(text: str) -> str:
@@ -77,9 +80,10 @@ def one_line(text: str) -> str:
     return text.replace("\r\n", " ").replace("\n", " ").replace("\r", " ")
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same value with None for numbers that are infinite or none."""
     if isinstance(value, dict):
-        return {name: _finite(one) for name, one in value.items()}
+        return {name: finite(one) for name, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
+        return [finite(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
