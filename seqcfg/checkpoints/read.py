@@ -65,12 +65,17 @@ def latest_valid(folder: str | Path, warn: Callable[[str], None]) -> CheckpointI
     Each damaged one that is passed over is given to `warn`. Raises UserError when checkpoints exist and none is
     whole: training must not start over by itself.
     """
-    damages = []
-    for checkpoint in reversed(find(folder)):
+    damages: list[str] = []
+    checkpoints = find(folder)
+    while checkpoints:
+        checkpoint = checkpoints.pop()
         if not (damage := checkpoint.damage()):
             return checkpoint
-        damages.append(damage)
-        warn(f"{damage}; looking for an older one")
+        if not checkpoint.path.exists():  # a run that goes on has written newer ones and deleted this one meanwhile
+            checkpoints = find(folder)
+        elif damage not in damages:
+            damages.append(damage)
+            warn(f"{damage}; looking for an older one")
     if damages:
         listed = "".join(f"\n    {damage}" for damage in damages)
         raise UserError(

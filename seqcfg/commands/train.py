@@ -9,6 +9,8 @@ import click
 
 from seqcfg.recipe.experiment import load
 from seqcfg.runs.directory import RunDirectory
+from seqcfg.runs.lock import RunLock
+from seqcfg.training.stopping import Stopping
 
 
 @click.command()
@@ -22,19 +24,22 @@ def command(recipe: str, run_folder: str | None, overrides: tuple[str, ...], dat
 
     The first SIGINT or SIGTERM finishes the step and saves; a second one ends the process at once.
     """
-    from seqcfg.data.prepare import prepare
-    from seqcfg.data.progress import prepare_bar
-
     if RunDirectory.is_run(recipe):
         run_folder, recipe = run_folder or recipe, str(RunDirectory.open(recipe).resolved)
     experiment: Any = load(recipe, overrides)
     folder = Path(run_folder or Path("runs") / experiment.name)
-    with prepare_bar() as progress:
-        prepared = prepare(experiment, progress, data_root=data_root, cache_root=cache_root)
+    training = experiment.recipe.training
+    with Stopping(training.max_minutes, training.grace_seconds) as stopping:
+        stopping.has_state = False  # until training begins, a signal ends the process at once
+        RunLock(folder).probe()
+        from seqcfg.data.prepare import prepare
+        from seqcfg.data.progress import prepare_bar
 
-    from seqcfg.training.run import train
+        with prepare_bar() as progress:
+            prepared = prepare(experiment, progress, data_root=data_root, cache_root=cache_root)
+        from seqcfg.training.run import train
 
-    code = train(experiment, prepared, folder, lambda line: click.echo(line, err=True))
+        code = train(experiment, prepared, folder, lambda line: click.echo(line, err=True), stopping)
     if code == 0:
         click.echo(f"trained: {folder}\nnext: seqcfg evaluate {folder}")
     raise SystemExit(code)

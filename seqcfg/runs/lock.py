@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import platform
+import time
 import uuid
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ except ImportError:  # Windows: the owner's process id alone decides
     fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = "lock"
+BEAT_SECONDS = 5.0
 
 
 class RunLock:
@@ -27,13 +29,15 @@ class RunLock:
 
     The kernel's file lock decides between processes of one machine and is released by any death, kill -9 included.
     The owner written into the file decides between machines that share a disk whose file locks reach no further
-    than one of them: an owner from another machine is never overruled.
+    than one of them: an owner from another machine is never overruled. The file's time of change is the owner's last
+    sign of life.
     """
 
     def __init__(self, folder: str | Path):
         self.path = Path(folder) / LOCK_FILE
         self._handle: int | None = None
         self._owner: dict = {}
+        self._beaten = time.monotonic()
 
     def __enter__(self) -> RunLock:
         self.acquire()
@@ -60,6 +64,24 @@ class RunLock:
             raise
         self._handle = handle
 
+    def probe(self) -> None:
+        """Raises UserError when the folder cannot be written to or is in use: before anything costly is done."""
+        self.acquire()
+        self.release()
+
+    def beat(self) -> None:
+        """Gives a sign of life, at most one in BEAT_SECONDS."""
+        if self._handle is not None and time.monotonic() - self._beaten >= BEAT_SECONDS:
+            self._beaten = time.monotonic()
+            with contextlib.suppress(OSError):  # a disk that does not answer ends no run by itself
+                os.utime(self.path)
+
+    def require(self) -> None:
+        """Raises UserError when the lock is no longer ours: somebody removed or rewrote the file. Called before each commit."""
+        if not self.is_held():
+            hint = "its checkpoints so far are whole; stop the other process and start this one again"
+            raise UserError(f"{self.path} was taken away from this process: another may work in {self.path.parent}", hint=hint)
+
     def release(self) -> None:
         """Gives the lock back. The file stays, empty: deleting it would let two processes lock two files."""
         if self._handle is None:
@@ -78,6 +100,15 @@ class RunLock:
             return os.path.samestat(os.fstat(self._handle), os.stat(self.path)) and _read_owner(self._handle) == self._owner
         except OSError:
             return False
+
+
+def seconds_since_beat(folder: str | Path) -> float | None:
+    """Age of the last sign of life of whoever works in a run directory, by the clock of the disk; None when nobody does."""
+    path = Path(folder) / LOCK_FILE
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime) if path.stat().st_size else None
+    except OSError:
+        return None
 
 
 def _lock_file(handle: int) -> bool | None:
@@ -149,6 +180,8 @@ def _write_owner(handle: int, owner: dict) -> None:
 
 def _in_use(path: Path, owner: dict) -> UserError:
     by = f"pid {owner['pid']} since {owner['since']}" if {"pid", "since"} <= owner.keys() else "another process"
+    if (age := seconds_since_beat(path.parent)) is not None:
+        by += f", which gave its last sign of life {age:.0f} s ago"
     if owner and owner.get("machine") != _describe_self()["machine"]:
         hint = f"it runs on another machine (id {owner.get('machine')}); if that machine has stopped, delete {path}"
         return UserError(f"run directory {path.parent} is in use by {by}", hint=hint)

@@ -6,9 +6,15 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+import sys
 from pathlib import Path
 
 import seqcfg
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
 
 PACKAGES = ("tensorflow", "tensorflow-text", "numpy", "sentencepiece", "protobuf", "sacrebleu")
 FLAGS = (
@@ -55,6 +61,16 @@ def memory_bytes() -> int:
     installed = next((int(line.split()[1]) * 1024 for line in _lines("/proc/meminfo") if line.startswith("MemTotal:")), 0)
     limit = "".join(_lines("/sys/fs/cgroup/memory.max")).strip()
     return min(installed, int(limit)) if limit.isdigit() else installed
+
+
+def resident_bytes() -> int:
+    """Memory that this process holds now; its peak where the system does not tell more (macOS), 0 where it tells nothing."""
+    for line in _lines("/proc/self/status"):
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    if resource is None:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def git_state() -> tuple[str, bool]:

@@ -52,13 +52,23 @@ def open_run(folder: str | Path, checkpoint: str = "best", overrides: Iterable[s
     """
     run = RunDirectory.open(folder)
     experiment: Any = load(str(run.resolved), overrides)
-    chosen = choose(run.checkpoints, checkpoint, experiment.recipe.evaluation.best, warn)
-    weights = _weights(chosen)
+    chosen, weights = _read(run.checkpoints, checkpoint, experiment.recipe.evaluation.best, warn)
     _compare(weights, experiment.declaration, run.folder)
     codecs = {name: tokenizer.load(run.tokenizers / name) for name, tokenizer in experiment.recipe.tokenizers.items()}
     name = chosen[-1].path.name
     label = name if len(chosen) == 1 else f"average-{len(chosen)}-{name}"
     return Trained(experiment, run, codecs, weights, chosen[-1].step, label)
+
+
+def _read(folder: Path, wanted: str, best: Any, warn: Callable[[str], None]) -> tuple[list[CheckpointInfo], dict[str, Any]]:
+    """The checkpoints chosen and their weights; chosen anew when a run that goes on deletes one while it is read."""
+    while True:
+        chosen = choose(folder, wanted, best, warn)
+        try:
+            return chosen, _weights(chosen)
+        except DamagedCheckpoint:
+            if all(info.path.exists() for info in chosen):
+                raise
 
 
 def choose(folder: Path, wanted: str, best: Any, warn: Callable[[str], None]) -> list[CheckpointInfo]:

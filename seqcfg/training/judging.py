@@ -9,24 +9,34 @@ from typing import Any
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.decoding.greedy import Greedy
 
+NUM_SAMPLES = 8
 
-def judge(experiment: Any, codecs: dict[str, Any], columns: Any) -> Callable[[dict[str, Any]], dict[str, float]]:
-    """A function of {path: variable} that decodes a split greedily and gives the recipe's metrics of text by name.
 
-    The variables must be the same objects each time: the search is traced once, over the first ones.
-    """
-    recipe = experiment.recipe
-    task, count = recipe.task, recipe.training.validation.num_decoded
-    sources, references = task.sources(columns)[:count], task.references(columns)[:count]
-    settings = dataclasses.replace(recipe.decoding, search=Greedy())
-    metrics = [metric for metric in recipe.evaluation.metrics if metric.needs == "strings"]
-    decoders: list[Decoder] = []
+class Judge:
+    """Decodes a split greedily and gives the recipe's metrics of text by name; `samples` are its latest outputs."""
 
-    def scores(weights: dict[str, Any]) -> dict[str, float]:
-        if not decoders:
-            decoders.append(Decoder(task, experiment.declaration, weights, codecs, settings, recipe.training.precision))
-        hypotheses = [one.text for one in decoders[0].decode(sources)]
-        found = [metric.compute(hypotheses, [[reference] for reference in references]) for metric in metrics]
+    def __init__(self, experiment: Any, codecs: dict[str, Any], columns: Any):
+        recipe = experiment.recipe
+        count = recipe.training.validation.num_decoded
+        self._experiment, self._codecs = experiment, codecs
+        self._sources, self._references = recipe.task.sources(columns)[:count], recipe.task.references(columns)[:count]
+        self._settings = dataclasses.replace(recipe.decoding, search=Greedy())
+        self._metrics = [metric for metric in recipe.evaluation.metrics if metric.needs == "strings"]
+        self._decoder: Decoder | None = None
+        self.samples: list[dict[str, str]] = []
+
+    def __call__(self, weights: dict[str, Any], look: Callable[[], None] = lambda: None) -> dict[str, float]:
+        """The figures of {path: variable}; these must be the same objects each time, because the search is traced once.
+
+        `look` is called between batches and may raise.
+        """
+        if self._decoder is None:
+            recipe = self._experiment.recipe
+            self._decoder = Decoder(
+                recipe.task, self._experiment.declaration, weights, self._codecs, self._settings, recipe.training.precision
+            )
+        outputs = [one.text for one in self._decoder.decode(self._sources, lambda _: look())]
+        found = [metric.compute(outputs, [[reference] for reference in self._references]) for metric in self._metrics]
+        rows = zip(self._sources, outputs, self._references, strict=True)
+        self.samples = [{"source": source, "output": output, "reference": wanted} for source, output, wanted in rows][:NUM_SAMPLES]
         return {score.name: score.value for score in found}
-
-    return scores

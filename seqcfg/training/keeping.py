@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from seqcfg.checkpoints import commit, read
-from seqcfg.checkpoints.commit import CheckpointWriteError
+from seqcfg.checkpoints.contents import DamagedCheckpoint, verify
+from seqcfg.checkpoints.writer import CheckpointWriter, Written
 from seqcfg.training.settings import Checkpointing
+
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5.0, 300.0
+LAST_TRIES = 4  # for the state at the end, with pauses of 1, 2 and 4 s
 
 
 class Keeper:
-    """Saves the state of a run and prunes what is no longer wanted: the newest few stay, and the best few by `metric`."""
+    """Saves the state of a run and prunes what is no longer wanted: the newest few stay, and the best few by `metric`.
 
-    def __init__(self, folder: Path, settings: Checkpointing, metric: str, is_higher_better: bool):
+    A checkpoint that could not be written is tried again, ever more rarely, with the state of that moment.
+    """
+
+    def __init__(
+        self, folder: Path, settings: Checkpointing, metric: str, is_higher_better: bool, allow: Callable[[], None] = lambda: None
+    ):
         self._folder, self._settings, self._metric, self._is_higher_better = folder, settings, metric, is_higher_better
+        self._writer = CheckpointWriter(folder, settings.asynchronous, allow)
         self.newest: int | None = None
+        self.metadata: dict[str, Any] = {}
+        self._saved_at = time.monotonic()
+        self._retry_at, self._retry_seconds = float("inf"), FIRST_RETRY_SECONDS
 
     def restore(self, variables: dict[str, Any], warn: Callable[[str], None]) -> int:
         """Puts the newest whole checkpoint into the variables; returns its step, or 0 when there is none.
@@ -27,20 +41,71 @@ class Keeper:
         info = read.latest_valid(self._folder, warn)
         if info is None:
             return 0
-        read.restore(info.path, variables)
+        self.metadata = read.restore(info.path, variables).metadata
         self.newest = info.step
         return info.step
 
-    def save(self, step: int, variables: dict[str, Any], metrics: dict[str, float]) -> str:
-        """Writes a checkpoint; returns a warning when that failed (a full disk) and older ones were kept, else an empty string."""
+    def is_due(self, step: int) -> bool:
+        """Whether the state after `step` updates should be saved: by steps, by time, or because the last attempt failed."""
+        now = time.monotonic()
+        minutes = self._settings.every_minutes
+        return (
+            step % self._settings.every_steps == 0
+            or now >= self._retry_at
+            or (minutes is not None and now >= self._saved_at + 60.0 * minutes)
+        )
+
+    def save(self, step: int, variables: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """Begins a checkpoint of the variables as they are now."""
+        self._saved_at, self._retry_at = time.monotonic(), float("inf")
+        self._writer.save(step, variables, metadata)
+
+    def outcomes(self) -> list[Written]:
+        """What became of the checkpoints begun since the last call; those that came to be have let older ones go."""
+        outcomes = self._writer.finished()
+        for outcome in outcomes:
+            if outcome.failure:
+                self._retry_at = time.monotonic() + self._retry_seconds
+                self._retry_seconds = min(2 * self._retry_seconds, LAST_RETRY_SECONDS)
+            else:
+                self.newest, self._retry_at, self._retry_seconds = outcome.step, float("inf"), FIRST_RETRY_SECONDS
+                self._prune()
+        return outcomes
+
+    def wait(self) -> list[Written]:
+        """`outcomes`, once nothing is being written any more."""
+        self._writer.wait()
+        return self.outcomes()
+
+    def save_last(self, step: int, variables: dict[str, Any], metadata: dict[str, Any]) -> list[Written]:
+        """Saves the state with which a run ends, and does not give up at the first failure; returns what became of it."""
+        outcomes = self.wait()
+        for attempt in range(LAST_TRIES):
+            if self.newest == step:
+                break
+            if attempt:
+                time.sleep(2 ** (attempt - 1))
+            self.save(step, variables, metadata)
+            outcomes += self.wait()
+        return outcomes
+
+    def note_metrics(self, step: int, metrics: dict[str, float]) -> None:
+        """Adds validation figures to the checkpoint of a step that was written before they were known."""
+        commit.set_metadata(self._folder / read.folder_name(step), metrics=metrics)
+
+    def is_whole(self, step: int) -> bool:
+        """Whether the checkpoint of a step is there and undamaged."""
         try:
-            commit.save(self._folder, step, variables, {"metrics": metrics})
-        except CheckpointWriteError as error:
-            return str(error)
-        self.newest = step
+            verify(self._folder / read.folder_name(step))
+        except DamagedCheckpoint:
+            return False
+        return True
+
+    def _prune(self) -> None:
         settings = self._settings
         kept = commit.choose(
             self._folder, last=settings.keep_last, best=settings.keep_best, metric=self._metric, is_higher_better=self._is_higher_better
         )
+        if settings.keep_every_steps is not None:
+            kept |= {info.step for info in read.find(self._folder) if info.step % settings.keep_every_steps == 0}
         commit.prune(self._folder, kept)
-        return ""

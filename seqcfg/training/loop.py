@@ -3,146 +3,174 @@
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from seqcfg.lazy import tf
 from seqcfg.tasks.held_out import HeldOutLoss
+from seqcfg.training.journal import Journal
 from seqcfg.training.keeping import Keeper
+from seqcfg.training.meter import Meter
 from seqcfg.training.progress import TrainingProgress
 from seqcfg.training.state import State
-from seqcfg.training.step import TrainingStep
+from seqcfg.training.step import MEASURED, TrainingStep
 from seqcfg.training.stopping import Stopping
-from seqcfg.training.tensorboard import ScalarWriter
 
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
     """The data a loop reads.
 
-    batches(first, last) is a tf.data.Dataset of training batches [first, last); validation yields numpy batches anew
-    each time it is called, or is None; judge decodes and scores held-out examples with given weights, or is None.
+    batches(first, last) is a tf.data.Dataset of training batches [first, last); steps is where the run ends at the
+    latest; validation yields numpy batches anew each time it is called, or is None; judge decodes and scores
+    held-out examples with given weights, or is None.
     """
 
     batches: Callable[[int, int], Any]
+    steps: int
     validation: Callable[[], Iterable[dict[str, Any]]] | None = None
-    judge: Callable[[dict[str, Any]], dict[str, float]] | None = None
+    judge: Any = None
+
+
+class Interrupted(Exception):
+    """A validation that is not finished because the run must end."""
 
 
 class TrainingLoop:
     """Runs one experiment's training section over a state, and keeps the run directory up to date."""
 
-    def __init__(
-        self, experiment: Any, state: State, inputs: Inputs, keeper: Keeper, records: Any, scalars: ScalarWriter, trace: Any
-    ):  # fmt: skip
-        self._training, self._trace = experiment.recipe.training, trace
-        self._state, self._inputs, self._keeper, self._records, self._scalars = state, inputs, keeper, records, scalars
+    def __init__(self, experiment: Any, state: State, inputs: Inputs, keeper: Keeper, journal: Journal, stopping: Stopping):
+        self._training = experiment.recipe.training
+        self._state, self._inputs, self._keeper, self._journal, self._stopping = state, inputs, keeper, journal, stopping
         self._step = TrainingStep(experiment.recipe.task, experiment.declaration, self._training, state)
         self._held_out = HeldOutLoss(experiment.recipe.task, experiment.declaration, self._training.precision)
-        self._validated: dict[int, dict[str, float]] = {}
+        self.done = int(state.step.numpy())
+        self._skipped = int(state.skipped.numpy())
+        self._meter = Meter()
+        self._meter.restore(keeper.metadata.get("meter", {}))
+        self._tokens = keeper.metadata.get("tokens", 0.0)  # learnt from since the first step
 
-    def run(self) -> int:
-        """Trains until the steps are done or a signal or budget ends it; returns the exit code."""
-        training, done = self._training, int(self._state.step.numpy())
-        parts = training.accumulate_batches
-        if done == 0:
-            self._trace.note(0, self._state.weights)
-        iterator = iter(self._inputs.batches(done * parts, training.steps * parts))
-        with Stopping(training.max_minutes) as stopping, TrainingProgress(training.steps, done) as progress:
-            meter = Meter()
-            while done < training.steps and not stopping.is_due:
-                count = self._next_stop(done) - done
-                sums = self._step.run(iterator, tf.constant(count))
-                self._trace.add(sums.pop("trace"))
-                done += count
-                meter.add({name: float(value) for name, value in sums.items()})
-                progress.update(done, meter.measured())
-                self._look_around(done, meter, progress)
-            if self._keeper.newest != done:
-                self._save(done, progress)
-        return stopping.exit_code
-
-    def _next_stop(self, done: int) -> int:
-        """The next step at which the host has something to do."""
+    def ending(self) -> str:
+        """Why the run is over where it stands; empty while it is not. A function of the run's own past alone."""
         training = self._training
+        if self.done >= self._inputs.steps:
+            return f"all {self._inputs.steps} steps are done"
+        if training.max_tokens is not None and self._tokens >= training.max_tokens:
+            return f"{self._tokens:,.0f} tokens were learnt from"
+        return training.early_stopping.verdict(self._journal.validations) if training.early_stopping is not None else ""
+
+    def run(self, beat: Callable[[], None] = lambda: None) -> str:
+        """Trains until the end and returns the reason, or "" when a signal or the budget of time came first.
+
+        `beat` is called between calls into TensorFlow.
+        """
+        parts = self._training.accumulate_batches
+        self._stopping.when_noted.append(lambda: self._step.stop.assign(True))
+        with TrainingProgress(self._inputs.steps, self.done) as self._progress:
+            if self.done == 0:
+                self._journal.trace.note(0, self._state.weights)
+            self._validate_belatedly()
+            iterator = iter(self._inputs.batches(self.done * parts, self._inputs.steps * parts))
+            self._meter.pause()
+            while not (reason := self.ending()) and not self._stopping.is_due:
+                self._advance(iterator)
+                beat()
+            self._finish(reason)
+        return reason
+
+    def _advance(self, iterator: Any) -> None:
+        """One call into TensorFlow, and what is due after it."""
+        seen = self._step.run(iterator, tf.constant(self._next_stop() - self.done))
+        self.done = int(self._state.step.numpy())
+        each = seen["each"].numpy()
+        self._meter.add(each)
+        self._journal.trace.add(each[:, [MEASURED.index("total"), MEASURED.index("norm")]])
+        self._tokens += sum(each[:, MEASURED.index("weight")].tolist())
+        if len(each):
+            self._progress.update(self.done, self._meter.measured())
+            self._look_around()
+        self._report_saved(self._keeper.outcomes())
+
+    def _next_stop(self) -> int:
+        """The next step at which the host has something to do."""
+        training, done = self._training, self.done
         intervals = (training.steps_per_call, training.log_every_steps, training.checkpoint.every_steps, training.validation.every_steps)
         first = done + 1 if done == 0 else done + max(intervals)  # the first step alone: it shows that everything works
-        return min(first, training.steps, *(done + interval - done % interval for interval in intervals))
+        return min(first, self._inputs.steps, *(done + interval - done % interval for interval in intervals))
 
-    def _look_around(self, done: int, meter: Meter, progress: TrainingProgress) -> None:
-        training = self._training
-        is_last = done == training.steps
+    def _look_around(self) -> None:
+        training, done = self._training, self.done
+        is_last = done == self._inputs.steps
         if done % training.log_every_steps == 0 or is_last or done == 1:
-            measured = meter.measured()
-            self._records.append(done, "train", **measured, skipped=int(self._state.skipped.numpy()))
-            self._scalars.write(done, {f"train/{name}": value for name, value in measured.items()})
-            meter.restart()
-        if self._trace.is_wanted(done):
-            self._trace.note(done, self._state.weights)
-            meter.pause()
+            self._record()
+        if done % training.checkpoint.every_steps == 0 or is_last or self._journal.trace.is_wanted(done):
+            self._journal.trace.note(done, self._state.weights)
+            self._meter.pause()
         if done % training.validation.every_steps == 0 or is_last:
-            self._validate(done, progress)
-            meter.pause()
-        if done % training.checkpoint.every_steps == 0 or is_last:
-            self._save(done, progress)
-            meter.pause()
+            self._validate()
+            self._meter.pause()
+        if self._keeper.is_due(done) and not is_last:
+            self._journal.sync()
+            self._keeper.save(done, self._state.variables(), self._metadata())
+            self._meter.pause()
 
-    def _validate(self, done: int, progress: TrainingProgress) -> None:
+    def _record(self) -> None:
+        self._journal.write(self.done, "train", **self._meter.measured(), skipped=int(self._state.skipped.numpy()))
+        self._meter.restart()
+
+    def _finish(self, reason: str) -> None:
+        """What a run owes at its end; after a signal only the checkpoint."""
+        if reason and not self._meter.is_empty:
+            self._record()
+        if reason and not self._journal.validated_at(self.done):
+            self._journal.trace.note(self.done, self._state.weights)
+            self._validate()
+        self._journal.sync()
+        if self.done:
+            self._report_saved(self._keeper.save_last(self.done, self._state.variables(), self._metadata()))
+
+    def _metadata(self) -> dict[str, Any]:
+        figures = {name: value for name, value in self._journal.validated_at(self.done).items() if name not in ("step", "kind")}
+        return {"metrics": figures, "meter": self._meter.state(), "tokens": self._tokens}
+
+    def _validate_belatedly(self) -> None:
+        """Makes up for a validation that a signal cut off, so that a resumed run has the validations of an undisturbed one."""
+        step = self.done
+        if step and step % self._training.validation.every_steps == 0 and not self._journal.validated_at(step):
+            self._validate()
+            if self._journal.validated_at(step):
+                self._keeper.note_metrics(step, self._metadata()["metrics"])
+
+    def _validate(self) -> None:
         if self._inputs.validation is None:
             return
         weights = self._state.average or self._state.weights
         weights = weights | {path: v for path, v in self._state.weights.items() if path not in weights}
-        metrics = self._held_out(weights, self._inputs.validation())
+        try:
+            metrics = self._held_out(weights, self._until_stopped(self._inputs.validation()))
+            if self._inputs.judge is not None:
+                metrics |= self._inputs.judge(weights, self._raise_if_stopped)
+        except Interrupted:
+            return
+        self._journal.write(self.done, "validation", **metrics)
+        self._journal.weights(self.done, weights)
         if self._inputs.judge is not None:
-            metrics |= self._inputs.judge(weights)
-        self._validated[done] = metrics
-        self._records.append(done, "validation", **metrics)
-        self._scalars.write(done, {f"validation/{name}": value for name, value in metrics.items()})
-        progress.say(f"step {done}  validation  " + "  ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
+            self._journal.samples(self.done, self._inputs.judge.samples)
+        self._progress.validated(self.done, metrics)
 
-    def _save(self, done: int, progress: TrainingProgress) -> None:
-        self._trace.note(done, self._state.weights)
-        warning = self._keeper.save(done, self._state.variables(), self._validated.get(done, {}))
-        if warning:
-            progress.say(f"{warning}; training goes on")
-            self._records.append(done, "event", failed=warning)
-        else:
-            self._records.append(done, "event", saved=done)
+    def _until_stopped(self, batches: Iterable[Any]) -> Iterator[Any]:
+        for batch in batches:
+            self._raise_if_stopped()
+            yield batch
 
+    def _raise_if_stopped(self) -> None:
+        if self._stopping.signal is not None:
+            raise Interrupted
 
-class Meter:
-    """Sums measurements between two records; time spent on validation and saving is left out."""
-
-    def __init__(self) -> None:
-        self.restart()
-
-    def restart(self) -> None:
-        self._seconds = 0.0
-        self._sums: dict[str, float] = {}
-        self._since = time.monotonic()
-
-    def pause(self) -> None:
-        """Call after something that is not training; the time since the last `add` is not counted."""
-        self._since = time.monotonic()
-
-    def add(self, sums: dict[str, float]) -> None:
-        now = time.monotonic()
-        self._seconds, self._since = self._seconds + now - self._since, now
-        for name, value in sums.items():
-            self._sums[name] = value if name in ("norm", "rate") else self._sums.get(name, 0.0) + value
-
-    def measured(self) -> dict[str, float]:
-        """loss and nll per weighted position; rate, norm; tokens (weighted) per second; share of padding."""
-        sums = self._sums
-        weight, positions = max(sums["weight"], 1.0), max(sums["positions"], 1.0)
-        return {
-            "loss": sums["total"] / weight,
-            "nll": sums["nll"] / weight,
-            "rate": sums["rate"],
-            "norm": sums["norm"],
-            "tokens": sums["weight"],
-            "tokens_per_second": sums["weight"] / max(self._seconds, 1e-9),
-            "padding": 1.0 - sums["tokens"] / positions,
-            "seconds": self._seconds,
-        }
+    def _report_saved(self, outcomes: list[Any]) -> None:
+        for outcome in outcomes:
+            if outcome.failure:
+                self._progress.say(f"{outcome.failure}; training goes on, and saving is tried again")
+                self._journal.write(outcome.step, "event", failed=outcome.failure)
+            else:
+                self._journal.write(outcome.step, "event", saved=outcome.step)

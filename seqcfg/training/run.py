@@ -2,30 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqcfg.data.batches import training_plan
+from seqcfg.data.batches import BatchPlan, training_plan
 from seqcfg.data.hashes import folder_sha256
 from seqcfg.data.loader import Loader, evaluation_batches
-from seqcfg.errors import EXIT_OK, UserError
+from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, UserError
 from seqcfg.lazy import tf
 from seqcfg.recipe.experiment import load
 from seqcfg.recipe.write import to_yaml
 from seqcfg.runs import lockfile, manifest, records
+from seqcfg.runs.crash import CrashReport
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.durable import write_file
 from seqcfg.runs.lock import RunLock
 from seqcfg.runs.trace import Trace
-from seqcfg.training.judging import judge
+from seqcfg.training.journal import Journal, Watcher
+from seqcfg.training.judging import Judge
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.loop import Inputs, TrainingLoop
 from seqcfg.training.resume import refuse_changes
 from seqcfg.training.state import create_state
+from seqcfg.training.stopping import Stopping
 from seqcfg.training.tensorboard import ScalarWriter
+
+Say = Callable[[str], None]
 
 
 def open_or_create(experiment: Any, folder: Path) -> RunDirectory:
@@ -38,12 +44,16 @@ def open_or_create(experiment: Any, folder: Path) -> RunDirectory:
     return run
 
 
-def train(experiment: Any, prepared: Any, folder: Path, say: Callable[[str], None]) -> int:
-    """Trains until the recipe's end, a budget or a signal; returns the exit code. The caller has prepared the data."""
-    with RunLock(folder):
+def train(experiment: Any, prepared: Any, folder: Path, say: Say, stopping: Stopping | None = None) -> int:
+    """Trains until the recipe's end, a budget or a signal; returns the exit code. The caller has prepared the data.
+
+    `stopping` has been entered by the caller and noticed signals since; left out, signals do what they did before.
+    """
+    with RunLock(folder) as lock:
         run = open_or_create(experiment, folder)
         _store(experiment, prepared, run)
-        return _train_locked(experiment, prepared, run, say)
+        with CrashReport(run.folder) as report:
+            return Attempt(experiment, prepared, run, lock, say).train(stopping or Stopping(), report)
 
 
 def _store(experiment: Any, prepared: Any, run: RunDirectory) -> None:
@@ -76,71 +86,105 @@ def _threads() -> tuple[int, int]:
     return tf.config.threading.get_intra_op_parallelism_threads(), tf.config.threading.get_inter_op_parallelism_threads()
 
 
-def _train_locked(experiment: Any, prepared: Any, run: RunDirectory, say: Callable[[str], None]) -> int:
-    recipe = experiment.recipe
-    tf.config.experimental.enable_op_determinism()
-    tf.random.set_seed(recipe.training.seed)
-    state = create_state(experiment.declaration, recipe.training)
-    best = recipe.evaluation.best
-    keeper = Keeper(run.checkpoints, recipe.training.checkpoint, best.metric, best.goal == "maximize")
-    step = keeper.restore(state.variables(), say)
-    _refuse_lost_checkpoints(run, step)
-    if step >= recipe.training.steps:
-        say(f"{run.folder}: all {recipe.training.steps} steps are done; raise training.steps to go on")
-        return EXIT_OK
-    if step:
-        say(f"{run.folder}: goes on after step {step}")
-    history = _begin_attempt(experiment, prepared, run, step)
-    outcome = "failed"
-    try:
+class Attempt:
+    """One process's share of a run, which holds the run's lock."""
+
+    def __init__(self, experiment: Any, prepared: Any, run: RunDirectory, lock: RunLock, say: Say):
+        self._experiment, self._prepared, self._run, self._lock, self._say = experiment, prepared, run, lock, say
+        self._training = experiment.recipe.training
+
+    def train(self, stopping: Stopping, report: CrashReport) -> int:
+        """Takes up the newest state and trains; returns the exit code."""
+        recipe, run = self._experiment.recipe, self._run
+        tf.config.experimental.enable_op_determinism()
+        tf.random.set_seed(self._training.seed)
+        state = create_state(self._experiment.declaration, self._training)
+        best = recipe.evaluation.best
+        keeper = Keeper(run.checkpoints, self._training.checkpoint, best.metric, best.goal == "maximize", self._lock.require)
+        step = keeper.restore(state.variables(), self._say)
+        _refuse_lost_checkpoints(run, step)
         with records.Records(run.records) as curve:
             curve.truncate_after(step)
-            loop = TrainingLoop(
-                experiment, state, _inputs(experiment, prepared), keeper, curve, ScalarWriter(run.tensorboard), Trace(run.folder, step)
-            )
-            code = loop.run()
-            curve.sync()
-        outcome = "finished" if int(state.step.numpy()) >= recipe.training.steps else "stopped"
-    finally:
-        manifest.finish_attempt(history, int(state.step.numpy()), outcome)
-        manifest.write_manifest(run.manifest, history)
-    if keeper.newest != int(state.step.numpy()):
-        say(f"{run.folder}: the last state could not be saved; the newest checkpoint is that of step {keeper.newest}")
-        return 1
-    return code
+            journal = Journal(curve, self._watchers(), Trace(run.folder, step))
+            loop = TrainingLoop(self._experiment, state, self._inputs(), keeper, journal, stopping)
+            report.about = {"recipe": self._experiment.name, "step": state.step}
+            if reason := loop.ending():
+                return self._stay(step, reason)
+            if step:
+                self._say(f"{run.folder}: goes on after step {step}")
+            reason = self._go(loop, stopping, journal)
+        if keeper.newest != loop.done and loop.done:
+            newest = f"the newest checkpoint is that of step {keeper.newest}" if keeper.newest is not None else "there is no checkpoint"
+            self._say(f"{run.folder}: the last state could not be saved; {newest}")
+            return EXIT_PROBLEM
+        if reason and loop.done < self._training.steps:
+            self._say(f"{run.folder}: over after step {loop.done}: {reason}")
+        return EXIT_OK if reason else stopping.exit_code
+
+    def _go(self, loop: TrainingLoop, stopping: Stopping, journal: Journal) -> str:
+        """Runs the loop, with the attempt's beginning and end in the manifest."""
+        history = self._begin(loop.done)
+        outcome = "failed"
+        stopping.has_state = True  # from now on a signal is worth a checkpoint
+        try:
+            reason = loop.run(self._lock.beat)
+            outcome = "finished" if reason else "stopped"
+        finally:
+            journal.close()
+            manifest.finish_attempt(history, loop.done, outcome)
+            manifest.write_manifest(self._run.manifest, history)
+        return reason
+
+    def _stay(self, step: int, reason: str) -> int:
+        hint = "raise training.steps to go on" if step >= self._training.steps else "change its limits with --set to go on"
+        self._say(f"{self._run.folder}: {reason}; {hint}")
+        return EXIT_OK
+
+    def _begin(self, step: int) -> Any:
+        experiment = self._experiment
+        if self._run.manifest.exists():
+            history = manifest.read_manifest(self._run.manifest)
+        else:
+            seeds = {"training": self._training.seed}
+            history = manifest.new_manifest(experiment.name, experiment.fingerprint, self._prepared.fingerprint, seeds)
+        manifest.begin_attempt(history, sys.argv, step, _threads())
+        manifest.write_manifest(self._run.manifest, history)
+        return history
+
+    def _watchers(self) -> list[Watcher]:
+        return [ScalarWriter(self._run.tensorboard)]
+
+    def _inputs(self) -> Inputs:
+        recipe, splits = self._experiment.recipe, self._prepared.splits
+        data, training, features = recipe.data, recipe.training, recipe.task.features()
+        plan = training_plan(splits[data.training_split], features, data.batching, training.seed)
+        loader = Loader(splits[data.training_split], plan, features)
+        steps = last_step(training, plan)
+        split = splits.get(training.validation.split)
+        if split is None:
+            return Inputs(loader.dataset, steps)
+        return Inputs(
+            loader.dataset,
+            steps,
+            validation=lambda: (batch.arrays for batch in evaluation_batches(split, features, max_tokens=recipe.evaluation.max_tokens)),
+            judge=Judge(self._experiment, self._prepared.codecs, split) if training.validation.decode else None,
+        )
+
+
+def last_step(training: Any, plan: BatchPlan) -> int:
+    """Where a run ends at the latest: by its steps, or by its epochs, rounded up."""
+    if training.max_epochs is None:
+        return training.steps
+    return min(training.steps, math.ceil(training.max_epochs * plan.batches_per_epoch / training.accumulate_batches))
 
 
 def _refuse_lost_checkpoints(run: RunDirectory, step: int) -> None:
     """A run that has saved before never starts over by itself, even if its checkpoints are gone."""
     saved = [record["saved"] for record in records.read(run.records, "event") if "saved" in record]
+    if run.manifest.exists():
+        saved += [attempt.last_step for attempt in manifest.read_manifest(run.manifest).attempts if attempt.last_step]
     if saved and not step:
         raise UserError(
             f"{run.folder} saved a checkpoint at step {saved[-1]}, but its checkpoints are gone",
             hint=f"bring back {run.checkpoints}; to start over, delete {run.folder} yourself or choose another place with --run",
         )
-
-
-def _begin_attempt(experiment: Any, prepared: Any, run: RunDirectory, step: int) -> Any:
-    if run.manifest.exists():
-        history = manifest.read_manifest(run.manifest)
-    else:
-        seeds = {"training": experiment.recipe.training.seed}
-        history = manifest.new_manifest(experiment.name, experiment.fingerprint, prepared.fingerprint, seeds)
-    manifest.begin_attempt(history, sys.argv, step, _threads())
-    manifest.write_manifest(run.manifest, history)
-    return history
-
-
-def _inputs(experiment: Any, prepared: Any) -> Inputs:
-    recipe = experiment.recipe
-    data, training, features = recipe.data, recipe.training, recipe.task.features()
-    plan = training_plan(prepared.splits[data.training_split], features, data.batching, training.seed)
-    loader = Loader(prepared.splits[data.training_split], plan, features)
-    split = prepared.splits.get(training.validation.split)
-    if split is None:
-        return Inputs(loader.dataset)
-    return Inputs(
-        loader.dataset,
-        validation=lambda: (batch.arrays for batch in evaluation_batches(split, features, max_tokens=recipe.evaluation.max_tokens)),
-        judge=judge(experiment, prepared.codecs, split) if training.validation.decode else None,
-    )

@@ -9,6 +9,7 @@ from seqcfg.component.kinds import Optimizer, Schedule, Section
 from seqcfg.component.types import Fraction, Name, NonNegativeInt, PositiveFloat, PositiveInt, rules
 from seqcfg.optimizers.adam import Adam
 from seqcfg.schedules.inverse_sqrt import InverseSqrt
+from seqcfg.training.early_stopping import EarlyStopping
 
 Patterns = Annotated[list[str], rules("patterns of weight paths such as model/encoder/*; seqcfg plan lists the paths")]
 
@@ -38,6 +39,13 @@ class Checkpointing(Record):
     every_steps: PositiveInt = param(default=500, doc="Steps between checkpoints.", affects="nothing")
     keep_last: PositiveInt = param(default=5, doc="How many of the newest are kept; averaging needs as many.", affects="nothing")
     keep_best: NonNegativeInt = param(default=1, doc="How many of the best by evaluation.best are kept besides.", affects="nothing")
+    keep_every_steps: PositiveInt | None = param(
+        default=None, doc="Checkpoints at multiples of so many steps are never deleted; null for none.", affects="nothing"
+    )
+    every_minutes: PositiveFloat | None = param(
+        default=None, doc="Besides, a checkpoint is written when the last one is so many minutes old.", affects="nothing"
+    )
+    asynchronous: bool = param(default=True, doc="Whether training goes on while a checkpoint is written.", affects="nothing")
 
 
 class Validation(Record):
@@ -56,6 +64,18 @@ class Training(Section, type="training"):
     steps: PositiveInt = param(default=10_000, doc="Updates in all.")
     max_minutes: PositiveFloat | None = param(
         default=None, doc="Stops after so many minutes from the start of the process, with a checkpoint.", affects="nothing"
+    )
+    max_tokens: PositiveInt | None = param(
+        default=None, doc="Ends the run when so many tokens were learnt from; looked at every steps_per_call steps."
+    )
+    max_epochs: PositiveFloat | None = param(
+        default=None, doc="Ends the run when the training split was seen so many times; rounded up to a step."
+    )
+    early_stopping: EarlyStopping | None = param(default=None, doc="Ends the run when validation no longer gets better; null for never.")
+    grace_seconds: PositiveFloat = param(
+        default=25.0,
+        doc="After a signal, the step and its checkpoint must be done in this time, or the process ends without.",
+        affects="nothing",
     )
     optimizer: Optimizer = param(default=Adam(), doc="How gradients become changes of weights.")
     schedule: Schedule = param(default=InverseSqrt(peak=1e-3), doc="Learning rate by step.")

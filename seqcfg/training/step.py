@@ -9,6 +9,9 @@ from seqcfg.lazy import tf
 from seqcfg.training.settings import Learner, Training
 from seqcfg.training.state import State, assign_weights
 
+MEASURED = ("total", "weight", "nll", "positions", "tokens", "norm", "rate", "examples")
+LATEST = ("norm", "rate")  # of these the last value counts, not the sum
+
 
 class TrainingStep:
     """Runs updates inside TensorFlow; `run` traces once, whatever the batch shapes are (without XLA)."""
@@ -17,23 +20,31 @@ class TrainingStep:
         self._task, self._declaration, self._training, self._state = task, declaration, training, state
         self._learners = training.all_learners()
         self._paths = assign_weights(declaration, training)
+        self.stop = tf.Variable(False, trainable=False)  # set from outside, it ends a call after the update at work
         self.run = tf.function(self._run, autograph=False)
         self._sums = tf.function(self._loss_sums, autograph=False, jit_compile=True) if training.xla else self._loss_sums
 
     def _run(self, iterator: Any, count: Any) -> dict[str, Any]:
-        """`count` updates; returns sums over them, the last one's rate and gradient norm, and trace [count, 2]: loss, norm of each."""
-        names = ("total", "weight", "nll", "positions", "tokens", "norm", "rate", "examples")
-        start = {name: tf.constant(0.0) for name in names}
-        trace = tf.TensorArray(tf.float32, size=count, element_shape=[2])
+        """`count` updates, or fewer: a call ends early after one that was skipped, and when `stop` is set.
 
-        def body(index: Any, sums: dict[str, Any], trace: Any) -> tuple[Any, dict[str, Any], Any]:
+        Returns sums over them, the last one's rate and gradient norm, and "each" [updates, len(MEASURED)] with what
+        every single one measured.
+        """
+        skipped = self._state.skipped.read_value()
+        each = tf.TensorArray(tf.float32, size=count, element_shape=[len(MEASURED)])
+
+        def goes_on(index: Any, _: Any) -> Any:
+            return (index < count) & ~self.stop.read_value() & (self._state.skipped.read_value() == skipped)
+
+        def body(index: Any, each: Any) -> tuple[Any, Any]:
             with tf.control_dependencies([index]):
                 seen = self._update(iterator)
-            kept = {name: seen[name] if name in ("norm", "rate") else sums[name] + seen[name] for name in names}
-            return index + 1, kept, trace.write(index, tf.stack([seen["total"], seen["norm"]]))
+            return index + 1, each.write(index, tf.stack([seen[name] for name in MEASURED]))
 
-        _, sums, trace = tf.while_loop(lambda index, *_: index < count, body, (0, start, trace), parallel_iterations=1)
-        return sums | {"trace": trace.stack()}
+        done, each = tf.while_loop(goes_on, body, (0, each), parallel_iterations=1)
+        rows = each.stack()[:done]
+        sums = dict(zip(MEASURED, tf.unstack(tf.reduce_sum(rows, 0)), strict=True))
+        return sums | {name: tf.reduce_sum(rows[-1:, MEASURED.index(name)]) for name in LATEST} | {"each": rows}
 
     def _update(self, iterator: Any) -> dict[str, Any]:
         """One update from `accumulate_batches` batches."""

@@ -6,15 +6,20 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.lazy import tf
+from seqcfg.training.journal import Watcher
 
 
-class ScalarWriter:
+class ScalarWriter(Watcher):
     """Writes event files. A full disk silences it: curves are in records.jsonl, too, and must never stop training."""
 
     def __init__(self, folder: Path):
         self._folder = folder
         self._writer: Any = None
         self._is_silent = False
+
+    def record(self, step: int, kind: str, values: dict[str, Any]) -> None:
+        if kind != "event":
+            self.write(step, {f"{kind}/{name}": value for name, value in values.items()})
 
     def write(self, step: int, scalars: dict[str, float]) -> None:
         """Appends one point per name."""

@@ -1,23 +1,31 @@
 """Meter, budgets and event files, each alone."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
-from seqcfg.training.loop import Meter
+from seqcfg.training.meter import Meter
+from seqcfg.training.step import MEASURED
 from seqcfg.training.stopping import Stopping
 from seqcfg.training.tensorboard import ScalarWriter
 
-SUMS = {"total": 30.0, "weight": 10.0, "nll": 20.0, "positions": 40.0, "tokens": 30.0, "norm": 2.0, "rate": 0.5, "examples": 3.0}
+SEEN = {"total": 30.0, "weight": 10.0, "nll": 20.0, "positions": 40.0, "tokens": 30.0, "norm": 2.0, "rate": 0.5, "examples": 3.0}
+
+
+def one(**changed):
+    """What one update measured, as the step gives it."""
+    return np.array([[(SEEN | changed)[name] for name in MEASURED]], np.float32)
 
 
 def test_the_meter_divides_sums_by_tokens_and_keeps_the_last_rate():
     meter = Meter()
-    meter.add(SUMS)
-    meter.add(SUMS | {"total": 10.0, "rate": 0.25})
+    meter.add(one())
+    meter.add(one(total=10.0, rate=0.25))
     measured = meter.measured()
     assert (measured["loss"], measured["nll"], measured["rate"], measured["tokens"]) == (2.0, 2.0, 0.25, 20.0)
     assert measured["padding"] == pytest.approx(0.25)
@@ -25,10 +33,21 @@ def test_the_meter_divides_sums_by_tokens_and_keeps_the_last_rate():
 
 def test_a_restarted_meter_forgets():
     meter = Meter()
-    meter.add(SUMS)
+    meter.add(one())
     meter.restart()
-    meter.add(SUMS | {"total": 5.0})
+    meter.add(one(total=5.0))
     assert meter.measured()["loss"] == 0.5
+
+
+def test_figures_do_not_depend_on_how_many_updates_the_host_saw_at_once_or_on_a_restart():
+    rows = np.concatenate([one(total=total) for total in (0.1, 1e8, 0.3, -1e8)])
+    together, apart, resumed = Meter(), Meter(), Meter()
+    together.add(rows)
+    for row in rows[:2]:
+        apart.add(row[None])
+    resumed.restore(json.loads(json.dumps(apart.state())))
+    resumed.add(rows[2:])
+    assert resumed.measured()["loss"] == together.measured()["loss"]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 75), (signal.SIGINT, 130)])

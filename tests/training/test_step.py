@@ -9,7 +9,7 @@ import tensorflow as tf
 from seqcfg.errors import UserError
 from seqcfg.recipe.experiment import load
 from seqcfg.training.state import assign_weights, create_state
-from seqcfg.training.step import TrainingStep
+from seqcfg.training.step import MEASURED, TrainingStep
 
 RECIPE = str(Path(__file__).parent / "tiny.yaml")
 QUIET = ("task.model.encoder.layers.1.dropout=0", "task.model.encoder.layers.2.dropout=0", "task.model.decoder.layers.3.dropout=0")
@@ -93,11 +93,21 @@ def test_clipping_by_norm_limits_the_first_step_of_plain_descent():
     assert moved == pytest.approx(0.01, rel=1e-3)
 
 
-def test_a_gradient_that_is_not_finite_is_skipped_and_counted():
+def test_a_gradient_that_is_not_finite_is_skipped_and_counted_and_ends_the_call():
     settings = ("training.schedule={type: constant, value: 1e30}", "training.optimizer={type: sgd}", "training.clip.norm=null", *QUIET)
-    state, _, _ = trained([random_batch(3, 6, seed) for seed in range(3)], 3, *settings)
-    assert int(state.skipped) >= 1
-    assert int(state.step) == 3
+    state, seen, _ = trained([random_batch(3, 6, seed) for seed in range(3)], 3, *settings)
+    assert (int(state.skipped), int(state.step)) == (1, 2)  # the first update ruins the weights
+    assert seen["each"].shape == (2, len(MEASURED))
+
+
+def test_a_call_that_is_told_to_stop_makes_no_further_update():
+    experiment = load(RECIPE)
+    state = create_state(experiment.declaration, experiment.recipe.training)
+    step = TrainingStep(experiment.recipe.task, experiment.declaration, experiment.recipe.training, state)
+    step.stop.assign(True)
+    dataset = tf.data.Dataset.from_tensors(random_batch(3, 6, 0))
+    assert step.run(iter(dataset), tf.constant(3))["each"].shape == (0, len(MEASURED))
+    assert int(state.step) == 0
 
 
 def test_frozen_weights_stay_where_they_started():

@@ -1,0 +1,60 @@
+"""Journal: what a run tells about itself, in one place for all who listen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.runs import records
+from seqcfg.runs.trace import Trace
+
+
+class Watcher:
+    """Whoever listens to a run: event files, trackers. Nothing that goes wrong here may end a run."""
+
+    def record(self, step: int, kind: str, values: dict[str, Any]) -> None:
+        """What was seen after `step` updates; kind is train, validation or event."""
+
+    def samples(self, step: int, samples: list[dict[str, str]]) -> None:
+        """A few decoded examples: source, output, reference."""
+
+    def weights(self, step: int, weights: dict[str, Any]) -> None:
+        """{path: variable}; called at every validation."""
+
+    def close(self) -> None:
+        """The run ends."""
+
+
+class Journal:
+    """Writes records.jsonl, tells the watchers, and remembers the validations of the whole run; `trace` is the exact evidence."""
+
+    def __init__(self, curve: records.Records, watchers: list[Watcher], trace: Trace):
+        self._curve, self.watchers, self.trace = curve, watchers, trace
+        known = [(one["step"], one) for one in records.read(curve.path, "validation")]
+        self.validations: list[tuple[int, dict[str, Any]]] = known
+
+    def write(self, step: int, kind: str, **values: Any) -> None:
+        self._curve.append(step, kind, **values)
+        if kind == "validation":
+            self.validations.append((step, values))
+        for watcher in self.watchers:
+            watcher.record(step, kind, values)
+
+    def samples(self, step: int, samples: list[dict[str, str]]) -> None:
+        for watcher in self.watchers:
+            watcher.samples(step, samples)
+
+    def weights(self, step: int, weights: dict[str, Any]) -> None:
+        for watcher in self.watchers:
+            watcher.weights(step, weights)
+
+    def validated_at(self, step: int) -> dict[str, Any]:
+        """The figures of a step; empty when there was no validation then."""
+        return next((figures for at, figures in reversed(self.validations) if at == step), {})
+
+    def sync(self) -> None:
+        """Waits until all records are on the disk."""
+        self._curve.sync()
+
+    def close(self) -> None:
+        for watcher in self.watchers:
+            watcher.close()
