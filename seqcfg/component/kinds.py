@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from seqcfg.component.component import Component
 
@@ -74,23 +74,46 @@ class Initializer(Component, kind="initializer"):
 
 
 class Schedule(Component, kind="schedule"):
-    """`__call__(step) -> float32 scalar tensor`; `step` is an int tensor that counts finished updates from 0."""
+    """A number that depends on the step: `__call__(step) -> float32 scalar tensor`; `step` is an int tensor of finished updates.
 
-    if TYPE_CHECKING:
+    A schedule that reacts to validation overrides `memory` (what it keeps and where it starts), `rate` instead of
+    `__call__`, and `observe`. The memory is part of a run's state: {name: float64 scalar tensor} in `rate`, plain
+    numbers in `observe`.
+    """
 
-        def __call__(self, step: Any) -> Any: ...
+    def __call__(self, step: Any) -> Any:
+        return self.rate(step, self.memory())
+
+    def memory(self) -> dict[str, float]:
+        return {}
+
+    def rate(self, step: Any, memory: dict[str, Any]) -> Any:
+        """The number at this step, given what is kept."""
+        return self(step)
+
+    def observe(self, memory: dict[str, float], step: int, metrics: dict[str, float]) -> dict[str, float]:
+        """The memory after a validation at this step."""
+        return memory
+
+
+class Slot(NamedTuple):
+    """What an optimizer keeps for one weight: an array of this shape that starts at one value."""
+
+    shape: tuple[int, ...]
+    start: float = 0.0
 
 
 class Optimizer(Component, kind="optimizer"):
     """How a gradient changes a weight; pure, and independent of the weight's place in the model.
 
-    `slots() -> {name: initial value}` is what is kept per weight; `scalars(rate, step) -> {name: scalar}` is computed
-    once per step for all weights; `update(gradient, weight, slots, scalars) -> (weight, slots)`.
+    `slots(shape) -> {name: Slot}` is what is kept for a weight of this shape; `scalars(rate, step) -> {name: scalar}`
+    is computed once per step for all weights; `update(gradient, weight, slots, scalars) -> (weight, slots)`.
+    The gradient is float32 and mean over the batch.
     """
 
     if TYPE_CHECKING:
 
-        def slots(self) -> dict[str, float]: ...
+        def slots(self, shape: tuple[int, ...]) -> dict[str, Slot]: ...
         def scalars(self, rate: Any, step: Any) -> dict[str, Any]: ...
         def update(self, gradient: Any, weight: Any, slots: dict[str, Any], scalars: dict[str, Any]) -> tuple[Any, dict[str, Any]]: ...
 

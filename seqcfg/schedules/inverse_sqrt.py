@@ -23,15 +23,3 @@ class InverseSqrt(Schedule, type="inverse_sqrt"):
     def __call__(self, step: Any) -> Any:
         t = tf.cast(step, tf.float32) + 1.0
         return self.peak * tf.minimum(warmup_factor(step, self.warmup_steps), tf.math.rsqrt(t / self.warmup_steps))
-
-
-class Transformer(Schedule, type="transformer"):
-    """rate(t) = scale dim^-0.5 min((t + 1) w^-1.5, (t + 1)^-0.5): arXiv:1706.03762, equation 3, times a scale."""
-
-    scale: PositiveFloat = param(default=1.0, doc="Factor on the whole schedule.")
-    dim: PositiveInt = param(doc="Width of the model whose inverse square root scales the rate.")
-    warmup_steps: PositiveInt = param(default=4000, doc="Updates over which the rate rises linearly from 0 to the peak.")
-
-    def __call__(self, step: Any) -> Any:
-        t = tf.cast(step, tf.float32) + 1.0
-        return self.scale * self.dim**-0.5 * tf.minimum(t * self.warmup_steps**-1.5, tf.math.rsqrt(t))

@@ -65,7 +65,6 @@ def test_what_is_left_behind_is_named_with_its_line(tmp_path):
     [
         ("task.decoder.ln_output", "True", "True is not carried over: the base does as with False"),
         ("task.encoder.token_emb.vn.global_vn", "True", "the base does as with False"),
-        ("task.train.lr_schedule.decay_end", "100000", "the base does as with NoneType"),
         ("task.train.optimizer.cls", "type/lingvo.core.optimizer/Adagrad", "Adagrad has no counterpart"),
         ("task.encoder.token_emb.params_init.scale", "0.5", "the base does as with 0.0625 or 1.0"),
         ("task.encoder.new_idea", "7", "the importer does not know what 7 means here"),
@@ -128,3 +127,21 @@ def test_without_a_file_to_write_the_recipe_is_printed():
     done = CliRunner().invoke(cli.cli, ["import", "lingvo", str(CAPTION)])
     assert done.exit_code == 0
     assert "\nname: WmtCaptionEnDeTransformer\n" in done.stdout
+
+
+def test_schedules_of_schedules_are_imported(tmp_path):
+    place = "task.train.lr_schedule"
+    changes = {
+        "task.train.learning_rate": "0.5",
+        f"{place}.cls": "type/lingvo.core.schedule/CombinedMinimumSchedule",
+        f"{place}.schedules[0].cls": "type/lingvo.core.schedule/LinearSchedule",
+        f"{place}.schedules[0].start": "(0, 0.0)",
+        f"{place}.schedules[0].limit": "(1000, 1.0)",
+        f"{place}.schedules[1].cls": "type/lingvo.core.schedule/Constant",
+        f"{place}.schedules[1].value": "0.7",
+    }
+    experiment, draft = imported(CAPTION, tmp_path, **changes)
+    line = {"type": "linear", "start": 0.0, "end": 1.0, "start_step": 0, "end_step": 1000}
+    smaller = {"type": "minimum", "schedules": [line, {"type": "constant", "value": 0.7}]}
+    assert draft.values["training"]["schedule"] == {"type": "product", "schedules": [{"type": "constant", "value": 0.5}, smaller]}
+    assert float(experiment.recipe.training.schedule(500)) == pytest.approx(0.25)

@@ -9,6 +9,7 @@ from typing import Any
 
 from seqcfg.errors import UserError
 from seqcfg.recipe import shipped
+from seqcfg.recipe.importing import lingvo_schedules
 from seqcfg.recipe.importing.draft import Draft
 from seqcfg.recipe.importing.foreign import Entry, Foreign
 from seqcfg.recipe.importing.lingvo_differences import remark_differences
@@ -180,14 +181,31 @@ def _optimizer(foreign: Foreign) -> dict[str, Any] | None:
 
 def _schedule(foreign: Foreign, width: int) -> dict[str, Any] | None:
     place, rate = "task.train.lr_schedule", foreign.number("task.train.learning_rate")
-    name = str(foreign.get(f"{place}.cls", "")).split("/")[-1]
-    if name == "TransformerSchedule":
-        dim = foreign.count(f"{place}.model_dim", width)
-        return {"type": "transformer", "scale": rate, "dim": dim, "warmup_steps": foreign.count(f"{place}.warmup_steps")}
-    if name == "ConstantOne":
-        return {"type": "constant", "value": rate}
-    foreign.remark(f"{place}.cls", f"the schedule {name} has no counterpart; the base's stands in for it")
-    return None
+    values = _class_and_params(foreign, place)
+    if values["class"] == "TransformerSchedule":
+        values.setdefault("model_dim", width)
+    try:
+        made = lingvo_schedules.translate(values.pop("class"), values)
+    except KeyError as unknown:
+        foreign.remark(place, f"lacks {unknown}; the base's schedule stands in for it")
+        return None
+    if made is None:
+        foreign.remark(f"{place}.cls", "the schedule has no counterpart; the base's stands in for it")
+        return None
+    return lingvo_schedules.scaled(made, rate)
+
+
+def _class_and_params(foreign: Foreign, place: str) -> dict[str, Any]:
+    """The Params of a schedule with its class's name, and those of the schedules it is made of."""
+    values: dict[str, Any] = {"class": str(foreign.get(f"{place}.cls", "")).split("/")[-1]}
+    for name in lingvo_schedules.PARAMS:
+        if foreign.has(f"{place}.{name}"):
+            values[name] = foreign.get(f"{place}.{name}")
+    nested = 0
+    while foreign.has(f"{place}.schedules[{nested}].cls"):
+        values.setdefault("schedules", []).append(_class_and_params(foreign, f"{place}.schedules[{nested}]"))
+        nested += 1
+    return values
 
 
 def decoding(foreign: Foreign) -> dict[str, Any]:
