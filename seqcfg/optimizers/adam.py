@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.component.component import param
-from seqcfg.component.kinds import Optimizer
+from seqcfg.component.kinds import Optimizer, Slot
 from seqcfg.component.types import NonNegativeFloat, PositiveFloat, Probability
 from seqcfg.lazy import tf
 
@@ -20,9 +20,9 @@ class Adam(Optimizer, type="adam"):
     beta2: Probability = param(default=0.999, doc="Decay of the mean of the squared gradient.")
     epsilon: PositiveFloat = param(default=1e-8, doc="Keeps the division finite; added to the root.")
 
-    def slots(self) -> dict[str, float]:
-        """What is kept per weight, and where it starts."""
-        return {"mean": 0.0, "square": 0.0}
+    def slots(self, shape: tuple[int, ...]) -> dict[str, Slot]:
+        """What is kept for a weight of this shape."""
+        return {"mean": Slot(shape), "square": Slot(shape)}
 
     def scalars(self, rate: Any, step: Any) -> dict[str, Any]:
         """Numbers shared by all weights; step counts finished updates.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.component.component import param
-from seqcfg.component.kinds import Optimizer
+from seqcfg.component.kinds import Optimizer, Slot
 from seqcfg.component.types import Probability
 
 
@@ -15,9 +15,9 @@ class SGD(Optimizer, type="sgd"):
     momentum: Probability = param(default=0.0, doc="Decay of the velocity; 0 for plain descent.")
     nesterov: bool = param(default=False, doc="Whether the gradient is taken as if at the point that the velocity leads to.")
 
-    def slots(self) -> dict[str, float]:
-        """What is kept per weight, and where it starts."""
-        return {"velocity": 0.0} if self.momentum else {}
+    def slots(self, shape: tuple[int, ...]) -> dict[str, Slot]:
+        """What is kept for a weight of this shape."""
+        return {"velocity": Slot(shape)} if self.momentum else {}
 
     def scalars(self, rate: Any, step: Any) -> dict[str, Any]:
         """Numbers shared by all weights."""

@@ -34,13 +34,13 @@ class Memory:
 
 
 def estimate(declaration: Declaration, *, slots: int, batch_tokens: int, kept_checkpoints: int) -> Memory:
-    """The memory of a run with `slots` optimizer values per weight and batches of `batch_tokens` positions."""
+    """The memory of a run whose optimizer keeps `slots` numbers in all, with batches of `batch_tokens` positions."""
     size, trained = total(declaration), total(declaration, only_trainable=True)
-    checkpoint = BYTES * (size + slots * trained)
+    checkpoint = BYTES * (size + slots)
     return Memory(
         weights=BYTES * size,
         gradients=BYTES * trained,
-        slots=BYTES * slots * trained,
+        slots=BYTES * slots,
         activations=BYTES * batch_tokens * sum(_width(node) for node in declaration.nodes()),
         checkpoint=checkpoint,
         checkpoints=checkpoint * kept_checkpoints,
@@ -52,10 +52,16 @@ def of_recipe(recipe: Any, declaration: Declaration) -> Memory:
     optimizer, checkpointing = getattr(recipe.training, "optimizer", None), getattr(recipe.training, "checkpoint", None)
     return estimate(
         declaration,
-        slots=len(optimizer.slots()) if optimizer is not None else 0,
+        slots=num_kept(optimizer, declaration) if optimizer is not None else 0,
         batch_tokens=batch_tokens(recipe.data),
         kept_checkpoints=getattr(checkpointing, "keep_last", 0) + getattr(checkpointing, "keep_best", 0),
     )
+
+
+def num_kept(optimizer: Any, declaration: Declaration) -> int:
+    """Numbers that an optimizer keeps for all weights together."""
+    weights = [weight for weight in declaration.all_weights() if weight.trainable]
+    return sum(math.prod(slot.shape) for weight in weights for slot in optimizer.slots(weight.shape).values())
 
 
 def batch_tokens(data: Any) -> int:

@@ -39,15 +39,18 @@ def create_state(declaration: Any, training: Any) -> State:
     values = initial_values(declaration, training.seed)
     weights = {path: tf.Variable(value, name=path.replace("/", "."), trainable=False) for path, value in values.items()}
     assigned = assign_weights(declaration, training)
-    slots = {
-        name: {
-            slot: {path: tf.Variable(tf.fill(weights[path].shape, start)) for path in assigned[name]}
-            for slot, start in learner.optimizer.slots().items()
-        }
-        for name, learner in training.all_learners().items()
-    }
+    slots = {name: _slots(learner.optimizer, assigned[name], weights) for name, learner in training.all_learners().items()}
     average = {path: tf.Variable(variable) for path, variable in weights.items()} if training.ema_decay else {}
     return State(weights, slots, average, tf.Variable(0, dtype=tf.int64), tf.Variable(0, dtype=tf.int64))
+
+
+def _slots(optimizer: Any, paths: list[str], weights: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """{slot: {path: variable}}; a slot may be kept for some of the weights only."""
+    made: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        for name, slot in optimizer.slots(tuple(weights[path].shape)).items():
+            made.setdefault(name, {})[path] = tf.Variable(tf.fill(slot.shape, slot.start))
+    return made
 
 
 def assign_weights(declaration: Any, training: Any) -> dict[str, list[str]]:

@@ -104,7 +104,7 @@ class TrainingStep:
 
     def _apply(self, name: str, learner: Learner, path: str, gradient: Any, scalars: dict[str, Any]) -> None:
         variable = self._state.weights[path]
-        slots = {slot: variables[path] for slot, variables in self._state.slots[name].items()}
+        slots = {slot: variables[path] for slot, variables in self._state.slots[name].items() if path in variables}
         values = {slot: slot_variable.read_value() for slot, slot_variable in slots.items()}
         value, values = learner.optimizer.update(gradient, variable.read_value(), values, scalars)
         variable.assign(value)

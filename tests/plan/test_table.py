@@ -76,7 +76,7 @@ def test_widths_name_every_layer_with_what_it_passes_on(net):
 
 
 def test_memory_is_four_bytes_per_number(net):
-    found = memory.estimate(net, slots=2, batch_tokens=100, kept_checkpoints=3)
+    found = memory.estimate(net, slots=2 * 85, batch_tokens=100, kept_checkpoints=3)
     assert (found.weights, found.gradients, found.slots) == (86 * 4, 85 * 4, 2 * 85 * 4)
     assert found.checkpoint == (86 + 2 * 85) * 4
     assert found.checkpoints == 3 * found.checkpoint
