@@ -8,6 +8,7 @@ from typing import Any
 
 Values = dict[str, Any]
 _HUGE = 1e8  # Lingvo's "no cap"
+_ORIGINS = {"start": "start", "limit": "end"}
 
 DEFAULTS: dict[str, Values] = {  # the Params that a dump may leave out
     "Constant": {"value": 1.0},
@@ -213,4 +214,3 @@ _WITHOUT_DEFAULT = """
     final_value total_steps steps k
 """
 PARAMS = sorted({name for defaults in DEFAULTS.values() for name in defaults} | set(_WITHOUT_DEFAULT.split()))
-_ORIGINS = {"start": "start", "limit": "end"}
