@@ -61,6 +61,7 @@ docs: $(STAMP) ## build the documentation into site/
 
 bench: $(STAMP) ## timings of this machine, as JSON
 	$(BIN)/python bin/bench start-up
+	$(BIN)/python bin/bench validate
 	$(BIN)/python bin/bench matmul
 
 clean: ## remove what the tools left, but neither .venv nor runs
