@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import random
 from typing import Any
 
 from seqcfg.component.catalog import load
 from seqcfg.component.fields import fields_of
+from seqcfg.recipe.node import Node, Place
 
+PLACE = Place("r.yaml", 1, 1)
 ODD: list[Any] = [
     None, True, False, -1, 0, 1, 2, 3, 7, 10**18, 0.5, -0.0, 1e-9, 1e300, 2.0, "", "x", "dense", "auto", "no", "1", "${vars.x}",
     "${vars.width}", [], {}, [[]], [{}], {"type": "dense"}, {"type": "byte"}, {"x": 1}, [1, 2], ["x"], {"": 1},
@@ -26,6 +29,15 @@ def at(value: Any, path: tuple[Any, ...]) -> Any:
     for key in path:
         value = value[key]
     return value
+
+
+def tree_of(plain: Any) -> Node:
+    """A plain value as nodes that all stand in one place."""
+    if isinstance(plain, dict):
+        plain = {key: dataclasses.replace(tree_of(item), key_place=PLACE) for key, item in plain.items()}
+    elif isinstance(plain, list):
+        plain = [tree_of(item) for item in plain]
+    return Node(plain, PLACE)
 
 
 def mutate(plain: dict[str, Any], draw: random.Random, times: int = 3) -> dict[str, Any]:
