@@ -35,6 +35,7 @@ VERBS = {
     "train": "Train a recipe, or continue where it stopped.",
     "evaluate": "Measure a trained run.",
     "decode": "Produce outputs for new inputs with a trained run.",
+    "diff": "Tell how recipes and runs differ, and what follows from it.",
     "average": "Average the weights of checkpoints.",
     "export": "Write a trained run in a format that is used without seqcfg.",
     "report": "Summarise one run or compare several.",

@@ -76,8 +76,9 @@ def changes(sides: list[Side]) -> list[Change]:
 def _consequence(change: Change) -> tuple[int, int, int, float]:
     kinds = ("type", "added", "removed", "value", "spelled")
     is_seed = change.path.endswith("seed")
+    is_structure = all(isinstance(value.plain, int) for value in change.values)  # widths and counts, rather than rates
     size = abs(math.log(change.ratio)) if change.ratio else 0.0
-    return CLASSES.index(change.part), kinds.index(change.what), int(is_seed), -size
+    return CLASSES.index(change.part), kinds.index(change.what), int(is_seed) or -int(is_structure), -size
 
 
 class _Walk:

@@ -10,7 +10,7 @@ from seqcfg.comparison.sides import Side
 from seqcfg.plan import memory, table
 from seqcfg.recipe.experiment import Experiment
 
-WHAT = ("added", "removed", "renamed", "resized", "restarted", "frozen")  # most consequential first
+WHAT = ("added", "removed", "renamed", "renumbered", "resized", "restarted", "frozen")  # most consequential first
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Quantity:
 class WeightChange:
     """Weights of equal shapes that differ in the same way; numbers in their paths are replaced by `*`.
 
-    what    one of WHAT; restarted: another initial value, frozen: trained on one side alone
+    what    one of WHAT; renumbered: another number in the path alone, restarted: another initial value, frozen: trained on one
+            side alone
     values  for each side the shape, or initializer, or trained/fixed, as `what` says; empty where the side has none
     size    numbers held by all of them together, by side
     """
@@ -94,7 +95,7 @@ def weight_changes(experiments: list[Experiment]) -> list[WeightChange]:
     told = [
         WeightChange(pattern, what, len(sizes), values, tuple(map(sum, zip(*sizes)))) for (pattern, what, values), sizes in grouped.items()
     ]
-    return sorted(_with_renamed(told), key=lambda change: (WHAT.index(change.what), -max(change.sizes)))
+    return sorted(_merged(_with_renamed(told)), key=lambda change: (WHAT.index(change.what), -max(change.sizes)))
 
 
 def _differences(found: list[Any]) -> list[tuple[str, tuple[str, ...]]]:
@@ -110,19 +111,51 @@ def _differences(found: list[Any]) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _with_renamed(changes: list[WeightChange]) -> list[WeightChange]:
-    """Of two sides: weights that went from one path to another, shape and number being equal and the pair the only one of its kind."""
+    """Of two sides: weights that went from one path to another of the same shape, told as one.
+
+    Only numbers in the path may differ; or else the pair must be the only one of its shape and number.
+    """
     gone = [change for change in changes if change.what == "removed" and len(change.values) == 2]
     come = [change for change in changes if change.what == "added" and len(change.values) == 2]
     kept = list(changes)
     for old in gone:
         twins = [new for new in come if (new.values[1], new.count) == (old.values[0], old.count)]
+        if same := [new for new in twins if new.pattern == old.pattern]:
+            kept = [one for one in kept if one not in (old, same[0])]
+            sizes = (old.sizes[0], same[0].sizes[1])
+            kept.append(WeightChange(old.pattern, "renumbered", old.count, (old.values[0], old.values[0]), sizes))
+            continue
         alike = [one for one in gone if (one.values[0], one.count) == (old.values[0], old.count)]
-        if len(twins) == len(alike) == 1:
+        if len(twins) == len(alike) == 1 and twins[0] in kept:
             kept.remove(old)
             kept.remove(twins[0])
             pattern = f"{old.pattern} -> {twins[0].pattern}"
             kept.append(WeightChange(pattern, "renamed", old.count, (old.values[0], old.values[0]), (old.sizes[0], twins[0].sizes[1])))
     return kept
+
+
+def _merged(changes: list[WeightChange]) -> list[WeightChange]:
+    """Changes alike in everything but one part of the path, told as one: `layer/{query,key}/kernel`."""
+    for place in (-2, -1):
+        found: dict[tuple[object, ...], list[WeightChange]] = {}
+        for change in changes:
+            parts = change.pattern.split("/")
+            is_simple = len(parts) >= 2 and "{" not in change.pattern and change.what != "renamed"
+            rest = (*parts[:place], *parts[len(parts) + place + 1 :]) if is_simple else (change.pattern,)
+            found.setdefault((rest, is_simple, change.what, change.values, change.count), []).append(change)
+        changes = [_together(alike, place) for alike in found.values()]
+    return changes
+
+
+def _together(alike: list[WeightChange], place: int) -> WeightChange:
+    if len(alike) == 1:
+        return alike[0]
+    parts = [change.pattern.split("/") for change in alike]
+    pattern = list(parts[0])
+    pattern[place] = "{" + ",".join(one[place] for one in parts) + "}"
+    first = alike[0]
+    sizes = tuple(map(sum, zip(*(change.sizes for change in alike))))
+    return WeightChange("/".join(pattern), first.what, sum(change.count for change in alike), first.values, sizes)
 
 
 def _pattern(path: str) -> str:

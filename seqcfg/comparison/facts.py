@@ -7,8 +7,7 @@ import json
 from typing import Any
 
 from seqcfg.comparison.sides import Side
-
-LOCKFILE = "run.lock.json"
+from seqcfg.runs.lockfile import LOCKFILE
 
 
 @dataclasses.dataclass(frozen=True)

@@ -103,9 +103,11 @@ def _recipe(text: str, file: str) -> Side:
 
 
 def _staged(text: str, staged: Staged) -> Side:
-    experiment = load(staged.file, allow_base=True)
-    if not experiment.recipe.name:
-        experiment = dataclasses.replace(experiment, file=str(staged.file))
+    try:
+        experiment = load(staged.file, allow_base=True)
+    except RecipeError as error:  # not where it was written for reading, but where its author knows it
+        told = [dataclasses.replace(problem, file=staged.shown.get(problem.file, problem.file)) for problem in error.problems]
+        raise RecipeError(told) from None
     return Side(text, text, experiment, shown=staged.shown, notes=tuple(staged.notes))
 
 

@@ -76,7 +76,9 @@ def origin(side: Side, path: Path, owner: type[Component] | None = None) -> str:
         return f"default of {kind}{owner.type}" if owner is not None and owner.type else "default"
     if side.run is not None and (better := _as_given(side, path, node)):
         return better
-    last = node.origins()[-1]
+    *earlier, last = node.origins()
+    if earlier and earlier[-1].how == "variable":  # what is written there is ${vars.name}: the variable has the value
+        last = earlier[-1]
     place = node.key_place if node.is_mapping and node.key_place else last
     return _place(side, place.file, place.line, last.how)
 
