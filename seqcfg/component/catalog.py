@@ -17,7 +17,7 @@ from seqcfg.errors import Problem, UserError
 
 FOLDERS = (
     "initializers", "schedules", "optimizers", "losses", "metrics", "layers", "data", "models", "decoding", "tasks",
-    "distribution", "training", "evaluation", "export",
+    "distribution", "training", "evaluation", "export", "sweeps",
 )  # fmt: skip
 ENTRY_POINT_GROUP = "seqcfg.components"
 PLUGIN_ERRORS = (  # what foreign code raises while it is imported; whatever else it raises is shown as a trace

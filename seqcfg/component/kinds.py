@@ -152,3 +152,26 @@ class Exporter(Component, kind="exporter"):
 
 class Strategy(Component, kind="strategy"):
     """Places weights and batches on devices."""
+
+
+class Exploration(Component, kind="exploration"):
+    """Which settings a sweep tries, one after the other.
+
+    `count(space) -> int`; `propose(space, index, seen, higher) -> {path: value}` gives trial `index`, and the same one
+    whenever it is asked for with the same arguments; `looks_back` tells whether it depends on `seen`.
+    """
+
+    looks_back: ClassVar[bool] = False
+
+    if TYPE_CHECKING:
+
+        def count(self, space: dict[str, Any]) -> int: ...
+        def propose(self, space: dict[str, Any], index: int, seen: list[Any], higher: bool) -> dict[str, Any]: ...
+
+
+class Pruner(Component, kind="pruner"):
+    """`is_hopeless(curve, others, higher) -> bool`: whether a run of a sweep is given up, by curves of (step, figure)."""
+
+    if TYPE_CHECKING:
+
+        def is_hopeless(self, curve: list[Any], others: list[Any], higher: bool) -> bool: ...

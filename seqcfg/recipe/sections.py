@@ -12,7 +12,7 @@ from seqcfg.component.types import FixedType, Name, NonNegativeFloat, Text, rule
 
 SECTIONS = ("data", "training", "evaluation", "decoding", "export")
 COMPOSITION_KEYS = ("base", "vars", "defaults")  # used up while a recipe is composed
-OWN_KEYS = ("base", "name", "about", "claims")  # speak of one recipe, so that they are not taken over from a base
+OWN_KEYS = ("base", "name", "about", "claims", "sweep")  # speak of one recipe, so that they are not taken over from a base
 
 Requirement = Annotated[
     str,
@@ -51,6 +51,9 @@ class Recipe(Record):
     evaluation: Annotated[Section, FixedType("evaluation")] | None = param(default=None, doc="What is measured, and on what.")
     decoding: Annotated[Section, FixedType("decoding")] | None = param(default=None, doc="How outputs are searched.")
     export: Annotated[Section, FixedType("export")] | None = param(default=None, doc="How a trained run is written for use elsewhere.")
+    sweep: Annotated[Section, FixedType("sweep")] | None = param(
+        default=None, doc="Settings that `seqcfg sweep` varies, and how often it tries each.", affects="nothing"
+    )
     claims: list[Claim] = param(factory=list, doc="Results a run of this recipe must reach.", affects="nothing")
 
     def check(self) -> Iterator[tuple[str, str, str]]:

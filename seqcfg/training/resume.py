@@ -8,7 +8,7 @@ from seqcfg.errors import Problem, UserError
 
 # A run that is continued under other values of these is still the same run.
 FREE = (
-    "about", "base", "claims", "decoding", "evaluation", "export", "name", "vars", "defaults",
+    "about", "base", "claims", "decoding", "evaluation", "export", "name", "sweep", "vars", "defaults",
     "data.corpora", "data.max_bad_examples",
     "training.steps", "training.max_minutes", "training.max_tokens", "training.max_epochs", "training.early_stopping",
     "training.grace_seconds", "training.steps_per_call", "training.log_every_steps",
