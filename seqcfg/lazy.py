@@ -61,6 +61,7 @@ def _load_tensorflow_text() -> ModuleType:
 
 
 tf = LazyModule("tensorflow", _load_tensorflow)
+xla_ops = LazyModule("xla_ops", lambda: importlib.import_module("tensorflow.compiler.tf2xla.ops.gen_xla_ops"))  # not in tf.raw_ops
 tf_text = LazyModule("tensorflow_text", _load_tensorflow_text)
 sentencepiece = LazyModule("sentencepiece")
 np = LazyModule("numpy")

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
 from seqcfg.component.component import param
-from seqcfg.component.kinds import Search
 from seqcfg.component.reserved_ids import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
 from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.length_penalty import Formula, penalty, plain_penalty
-from seqcfg.decoding.rows import like, limits_of, log_total, num_sentences, repeat_rows, take_rows, write_column
+from seqcfg.decoding.loop import Looped, State
+from seqcfg.decoding.rows import log_total, take_rows, write_column
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
@@ -31,18 +31,16 @@ class Finished(NamedTuple):
     best: Any
 
 
-class State(NamedTuple):
-    """What one step hands to the next; `log_probabilities` [batch, width] is -inf for hypotheses that are not alive."""
+class Alive(NamedTuple):
+    """Hypotheses alive [batch, width], best first, and what is complete; `log_probabilities` is -inf where none is alive."""
 
-    index: Any
     tokens: Any
     log_probabilities: Any
     sequences: Any
-    moving: Any
     finished: Finished
 
 
-class Beam(Search, type="beam"):
+class Beam(Looped, type="beam"):
     """Beam search with a choice of length penalties; fixed-size tensors in one graph loop, so that it compiles under XLA.
 
     A sentence is over when no hypothesis alive could beat its n best outputs, whatever follows: log-probabilities only fall,
@@ -81,58 +79,46 @@ class Beam(Search, type="beam"):
     def num_outputs(self) -> int:
         return self.n_best
 
+    @property
+    def rows(self) -> int:
+        return self.width
+
     def rank(self, log_probability: float, length: int) -> float:
         """The score of an output of this log-probability and length, the end id counted."""
         return log_probability / plain_penalty(self.formula, self.length_penalty, length)
 
-    def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
-        """Returns n_best hypotheses per sentence; a score of -inf marks a place that could not be filled.
-
-        inputs: a dict of tensors [batch, ...]; max_length: tokens without the end id, the size of all buffers; limits
-        [batch] int32: where each sentence must end, max_length if left out. A limit above max_length changes no result:
-        what is not over when the buffers are full is marked so. `lines` matters to searches that draw lots.
-        """
-        fixed, moving = stepper.start(inputs, max_length + 1)
-        batch = num_sentences(inputs)
-        limits = limits_of(inputs, limits, max_length)
-        state = self._first(batch, max_length, repeat_rows(moving, self.width))
-
-        def is_alive(state: State) -> Any:
-            return tf.reduce_any(state.log_probabilities[:, 0] > IMPOSSIBLE)
-
-        def advance(state: State) -> tuple[State]:
-            return (like(self._advance(stepper, fixed, limits, state), state),)
-
-        (state,) = tf.while_loop(is_alive, advance, (state,), maximum_iterations=max_length + 1)
-        found, count = state.finished, self.n_best
-        return Hypotheses(
-            tokens=found.sequences[:, :count],
-            lengths=found.lengths[:, :count],
-            scores=found.scores[:, :count],
-            log_probabilities=found.log_probabilities[:, :count],
-            is_over=state.log_probabilities[:, 0] == IMPOSSIBLE,
-        )
-
-    def _first(self, batch: Any, time: Any, moving: Any) -> State:
+    def first(self, batch: Any, size: Any) -> Alive:
         kept = self.n_best
         nothing = tf.fill([batch, kept], IMPOSSIBLE)
         finished = Finished(
-            nothing, nothing, tf.zeros([batch, kept], tf.int32), tf.zeros([batch, kept, time], tf.int32), tf.fill([batch], IMPOSSIBLE)
+            nothing, nothing, tf.zeros([batch, kept], tf.int32), tf.zeros([batch, kept, size], tf.int32), tf.fill([batch], IMPOSSIBLE)
         )
         one_alive = tf.where(tf.range(self.width) == 0, 0.0, IMPOSSIBLE)
-        return State(
-            index=tf.constant(0),
+        return Alive(
             tokens=tf.fill([batch, self.width], START),
             log_probabilities=tf.tile(one_alive[None], [batch, 1]),
-            sequences=tf.zeros([batch, self.width, time], tf.int32),
-            moving=moving,
+            sequences=tf.zeros([batch, self.width, size], tf.int32),
             finished=finished,
         )
 
-    def _advance(self, stepper: Any, fixed: Any, limits: Any, state: State) -> State:
-        moving, logits = stepper.step(fixed, state.moving, tf.reshape(state.tokens, [-1]), state.index)
-        values, ids = self._continuations(logits, limits, state)
-        totals = state.log_probabilities[..., None] + values  # [batch, width, count]
+    def is_over(self, own: Alive) -> Any:
+        return own.log_probabilities[:, 0] == IMPOSSIBLE
+
+    def found(self, own: Alive) -> Hypotheses:
+        best, count = own.finished, self.n_best
+        return Hypotheses(
+            tokens=best.sequences[:, :count],
+            lengths=best.lengths[:, :count],
+            scores=best.scores[:, :count],
+            log_probabilities=best.log_probabilities[:, :count],
+            is_over=self.is_over(own),
+        )
+
+    def advance(self, stepper: Any, state: State) -> State:
+        own = state.own
+        moving, logits = stepper.step(state.fixed, state.moving, tf.reshape(own.tokens, [-1]), state.index)
+        values, ids = self._continuations(logits, state)
+        totals = own.log_probabilities[..., None] + values  # [batch, width, count]
         finished = self._finish(values, ids, totals, state)
 
         count = ids.shape[-1]
@@ -141,18 +127,12 @@ class Beam(Search, type="beam"):
         tokens = tf.gather(tf.reshape(ids, [-1, self.width * count]), places, batch_dims=1)
         parents = places // count
         rows = tf.reshape(parents + self.width * tf.range(tf.shape(parents)[0])[:, None], [-1])
-        sequences = write_column(tf.gather(state.sequences, parents, batch_dims=1), state.index, tokens)
-        over = self._is_over(state.index, log_probabilities[:, 0], limits, finished)
-        return State(
-            index=state.index + 1,
-            tokens=tokens,
-            log_probabilities=tf.where(over[:, None], IMPOSSIBLE, log_probabilities),
-            sequences=sequences,
-            moving=take_rows(moving, rows) if self.width > 1 else moving,
-            finished=finished,
-        )
+        sequences = write_column(tf.gather(own.sequences, parents, batch_dims=1), state.index, tokens)
+        over = self._is_beaten(state.index, log_probabilities[:, 0], state.limits, finished)
+        alive = tf.where(over[:, None], IMPOSSIBLE, log_probabilities)
+        return state._replace(own=Alive(tokens, alive, sequences, finished), moving=take_rows(moving, rows) if self.width > 1 else moving)
 
-    def _continuations(self, logits: Any, limits: Any, state: State) -> tuple[Any, Any]:
+    def _continuations(self, logits: Any, state: State) -> tuple[Any, Any]:
         """The best tokens after each hypothesis, enough to fill the beam: log-probabilities and ids [batch, width, count]."""
         count = min(self.width + NUM_RESERVED, logits.shape[-1])
         values, ids = best_tokens(logits, count)
@@ -163,7 +143,7 @@ class Beam(Search, type="beam"):
         if not self.allow_unknown:
             barred |= ids == UNKNOWN
         only_end = tf.where(tf.range(count) == 0, end[:, None], IMPOSSIBLE)
-        must_end = tf.repeat(state.index >= limits, self.width)[:, None]
+        must_end = tf.repeat(state.index >= state.limits, self.width)[:, None]
         values = tf.where(must_end, only_end, tf.where(barred, IMPOSSIBLE, values))
         ids = tf.where(must_end, END, ids)
         return tf.reshape(values, [-1, self.width, count]), tf.reshape(ids, [-1, self.width, count])
@@ -179,7 +159,7 @@ class Beam(Search, type="beam"):
         else:
             flat = tf.reshape(totals, [-1, self.width * ids.shape[-1]])
             new = tf.where(new >= largest(flat, self.width)[0][:, -1:], new, IMPOSSIBLE)
-        old = state.finished
+        old = state.own.finished
         length = state.index + 1
         kept = old.scores.shape[1]
         scores, places = largest(tf.concat([old.scores, new / penalty(self.formula, self.length_penalty, length)], axis=1), kept)
@@ -191,11 +171,11 @@ class Beam(Search, type="beam"):
             scores=scores,
             log_probabilities=choose(old.log_probabilities, new),
             lengths=choose(old.lengths, tf.fill(tf.shape(new), state.index)),
-            sequences=choose(old.sequences, state.sequences),
+            sequences=choose(old.sequences, state.own.sequences),
             best=tf.maximum(old.best, tf.reduce_max(new, axis=1)),
         )
 
-    def _is_over(self, index: Any, best_alive: Any, limits: Any, finished: Finished) -> Any:
+    def _is_beaten(self, index: Any, best_alive: Any, limits: Any, finished: Finished) -> Any:
         """Which sentences [batch] need no further step, given the largest log-probability alive."""
         length = limits + 1 if self.stop == "certain" else index + 1
         over = finished.scores[:, self.n_best - 1] >= best_alive / penalty(self.formula, self.length_penalty, length)

@@ -1,60 +1,59 @@
-"""The loop of searches that never go back: one token after the other, each row on its own."""
+"""Searches that never go back: one token after the other, each row on its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from seqcfg.component.reserved_ids import END, START
-from seqcfg.decoding.rows import like, write_column
+from seqcfg.decoding.loop import Looped, State
+from seqcfg.decoding.rows import write_column
 from seqcfg.lazy import tf
 
-Choose: TypeAlias = Callable[[Any, Any, Any], tuple[Any, Any]]
 
+class Outputs(NamedTuple):
+    """Outputs [batch, rows]; `sequences` [batch, rows, time] are 0 from `lengths` on."""
 
-class Chain(NamedTuple):
-    """One output per row: `sequences` [rows, time] are 0 from `lengths` [rows] on."""
-
-    index: Any
     tokens: Any
     is_over: Any
     log_probabilities: Any
     lengths: Any
     sequences: Any
-    moving: Any
 
 
-def follow(stepper: Any, fixed: Any, moving: Any, limits: Any, max_length: Any, choose: Choose) -> Chain:
-    """Extends every row until its end id or its limit, whichever comes first.
+class Chain(Looped):
+    """Extends every row until its end id or its limit, whichever comes first. Members define `choose`."""
 
-    limits [rows] int32, in tokens without the end id. `choose(logits, must_end, index) -> (tokens, log-probabilities)`
-    sees logits [rows, vocabulary] and where only the end id is allowed, bool [rows].
-    """
-    rows = tf.shape(limits)[0] if limits.shape[0] is None else limits.shape[0]
-    start = Chain(
-        index=tf.constant(0),
-        tokens=tf.fill([rows], START),
-        is_over=tf.fill([rows], False),
-        log_probabilities=tf.zeros([rows]),
-        lengths=tf.zeros([rows], tf.int32),
-        sequences=tf.zeros([rows, max_length], tf.int32),
-        moving=moving,
-    )
+    def choose(self, logits: Any, must_end: Any, state: State) -> tuple[Any, Any]:
+        """Tokens [rows] and their log-probabilities, of logits [rows, vocabulary] and where only the end id is allowed [rows]."""
+        raise TypeError(f"{type(self).__name__} defines no choose")
 
-    def advance(chain: Chain) -> tuple[Chain]:
-        moving, logits = stepper.step(fixed, chain.moving, chain.tokens, chain.index)
-        tokens, gain = choose(logits, chain.index >= limits, chain.index)
-        goes_on = ~chain.is_over & (tokens != END)
-        new = Chain(
-            index=chain.index + 1,
+    def first(self, batch: Any, size: Any) -> Outputs:
+        shape = [batch, self.rows]
+        return Outputs(
+            tokens=tf.fill(shape, START),
+            is_over=tf.fill(shape, False),
+            log_probabilities=tf.zeros(shape),
+            lengths=tf.zeros(shape, tf.int32),
+            sequences=tf.zeros([*shape, size], tf.int32),
+        )
+
+    def advance(self, stepper: Any, state: State) -> State:
+        moving, logits = stepper.step(state.fixed, state.moving, tf.reshape(state.own.tokens, [-1]), state.index)
+        chosen, gained = self.choose(logits, tf.repeat(state.index >= state.limits, self.rows), state)
+        return state._replace(own=self.extended(state, chosen, gained), moving=moving)
+
+    def extended(self, state: State, chosen: Any, gained: Any) -> Outputs:
+        """The outputs with one more token each, where they go on; chosen and gained [batch * rows]."""
+        old = state.own
+        tokens, gain = tf.reshape(chosen, [-1, self.rows]), tf.reshape(gained, [-1, self.rows])
+        goes_on = ~old.is_over & (tokens != END)
+        return Outputs(
             tokens=tokens,
             is_over=~goes_on,
-            log_probabilities=chain.log_probabilities + tf.where(chain.is_over, 0.0, gain),
-            lengths=chain.lengths + tf.cast(goes_on, tf.int32),
-            sequences=write_column(chain.sequences, chain.index, tf.where(goes_on, tokens, 0)),
-            moving=moving,
+            log_probabilities=old.log_probabilities + tf.where(old.is_over, 0.0, gain),
+            lengths=old.lengths + tf.cast(goes_on, tf.int32),
+            sequences=write_column(old.sequences, state.index, tf.where(goes_on, tokens, 0)),
         )
-        return (like(new, chain),)
 
-    (chain,) = tf.while_loop(lambda c: ~tf.reduce_all(c.is_over), advance, (start,), maximum_iterations=max_length + 1)
-    return chain
+    def is_over(self, own: Outputs) -> Any:
+        return tf.reduce_all(own.is_over, axis=1)

@@ -114,7 +114,7 @@ class Decoder:
 
     def _trace(self, batch: dict[str, Any], xla: bool) -> Any:
         def search(inputs: dict[str, Any], limits: Any, lines: Any, max_length: Any) -> Any:
-            w = view(self._declaration, self.weights, dtype=self._precision)
+            w = view(self._declaration, self.weights, dtype=self._precision, for_xla=xla)
             before = FOR_XLA.set(xla)
             try:
                 return self._settings.search(self._task.stepper(w), inputs, max_length, limits=limits, lines=lines)

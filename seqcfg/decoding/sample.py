@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.component.component import param
-from seqcfg.component.kinds import Search
 from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeInt, PositiveFloat, PositiveInt, Probability
 from seqcfg.decoding.best_tokens import best_tokens, largest
-from seqcfg.decoding.chain import follow
-from seqcfg.decoding.rows import limits_of, log_probability, repeat_rows
+from seqcfg.decoding.chain import Chain, Outputs
+from seqcfg.decoding.loop import State
+from seqcfg.decoding.rows import log_probability
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
 
 
-class Sample(Search, type="sample"):
+class Sample(Chain, type="sample"):
     """Draws each token from the softmax of logits / temperature, among the top_k tokens or the top_p nucleus.
 
     The nucleus is that of Holtzman et al. 2020 (arXiv:1904.09751), section 3.1. A draw depends on the seed and the numbers of
@@ -36,23 +36,20 @@ class Sample(Search, type="sample"):
     def num_outputs(self) -> int:
         return self.n_best
 
-    def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
-        """As `Beam`; lines [batch] int32 numbers the sentences of the corpus (0, 1, ... in this batch if left out)."""
-        fixed, moving = stepper.start(inputs, max_length + 1)
-        limits = limits_of(inputs, limits, max_length)
-        lines = tf.range(tf.shape(limits)[0]) if lines is None else tf.convert_to_tensor(lines, tf.int32)
-        keys = mix(tf.bitwise.bitwise_xor(unsigned(lines), mix(unsigned(self.seed))))
+    @property
+    def rows(self) -> int:
+        return self.n_best
+
+    def choose(self, logits: Any, must_end: Any, state: State) -> tuple[Any, Any]:
+        keys = mix(tf.bitwise.bitwise_xor(unsigned(state.lines), mix(unsigned(self.seed))))
         keys = tf.reshape(mix(keys[:, None] + unsigned(tf.range(self.n_best))), [-1])  # [batch * n_best]
+        return self._draw(logits, must_end, mix(keys + unsigned(state.index)))
 
-        def choose(logits: Any, must_end: Any, index: Any) -> tuple[Any, Any]:
-            return self._draw(logits, must_end, mix(keys + unsigned(index)))
-
-        chain = follow(stepper, fixed, repeat_rows(moving, self.n_best), tf.repeat(limits, self.n_best), max_length, choose)
-        scores, places = largest(tf.reshape(chain.log_probabilities, [-1, self.n_best]), self.n_best)
-        sequences = tf.gather(tf.reshape(chain.sequences, [-1, self.n_best, max_length]), places, batch_dims=1)
-        lengths = tf.gather(tf.reshape(chain.lengths, [-1, self.n_best]), places, batch_dims=1)
-        is_over = tf.reduce_all(tf.reshape(chain.is_over, [-1, self.n_best]), axis=1)
-        return Hypotheses(sequences, lengths, scores, scores, is_over)
+    def found(self, own: Outputs) -> Hypotheses:
+        """The samples most probable first."""
+        scores, places = largest(own.log_probabilities, self.n_best)
+        sequences, lengths = (tf.gather(part, places, batch_dims=1) for part in (own.sequences, own.lengths))
+        return Hypotheses(sequences, lengths, scores, scores, self.is_over(own))
 
     def _draw(self, logits: Any, must_end: Any, keys: Any) -> tuple[Any, Any]:
         """A token for each row of logits [rows, vocabulary], by the largest of logit + Gumbel noise; and its log-probability."""

@@ -20,6 +20,8 @@ class Context:
     seed     int32 [2] tensor from (recipe seed, step), or None outside training: no randomness then
     dtype    name of the compute dtype; weights stay float32 where they are stored
     updates  new values of untrained weights by path, to be assigned once per step
+    prepared what `start` computed once from weights for every `step`, by path
+    for_xla  whether XLA will compile what is traced: it has operations of its own that plain graphs lack
     """
 
     training: bool = False
@@ -27,6 +29,8 @@ class Context:
     dtype: str = "float32"
     updates: dict[str, Any] = dataclasses.field(default_factory=dict)
     draws: dict[str, int] = dataclasses.field(default_factory=dict)
+    prepared: dict[str, Any] = dataclasses.field(default_factory=dict)
+    for_xla: bool = False
 
 
 class View:
@@ -81,6 +85,14 @@ class View:
     @property
     def path(self) -> str:
         return self._node.path
+
+    def prepare(self, value: Any) -> None:
+        """Keeps what follows from this layer's weights alone, so that a loop of steps does not compute it again."""
+        self.context.prepared[self.path] = value
+
+    def prepared(self, make: Any) -> Any:
+        """What `prepare` kept, else make(), as where steps are traced without their start."""
+        return self.context.prepared[self.path] if self.path in self.context.prepared else make()
 
     def seed(self) -> Any:
         """An int32 [2] seed of this place and step; a second draw in the same place gets another one."""

@@ -11,7 +11,7 @@ from seqcfg.component.kinds import Initializer, SequenceLayer
 from seqcfg.component.types import PositiveFloat, PositiveInt, Probability
 from seqcfg.errors import UserError
 from seqcfg.initializers.glorot import GlorotUniform
-from seqcfg.layers.attention import masks
+from seqcfg.layers.attention import cache, masks
 from seqcfg.layers.attention.scores import attend, merge_heads, split_heads
 from seqcfg.layers.dense import Dense, affine
 from seqcfg.layers.position.rotary import Rotary
@@ -94,23 +94,26 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
             fixed = {"keys": keys, "values": values}
             if memory.mask is not None:
                 fixed["bias"] = masks.bias(memory.mask[:, tf.newaxis, tf.newaxis, :], w.context.dtype)
+            w.prepare(self._joined(w, ["query"]))
             return fixed, {}
         if not self.causal:
             raise UserError(f"{w.path}: attention to later positions cannot run step by step", hint="set causal: true")
+        w.prepare(self._joined(w, self._projected))
         shape = [tf.shape(sequence.values)[0], self._kv_heads, max_length, self._head_dim(w.query.kernel.shape[0])]
         return {}, {"keys": tf.zeros(shape, w.context.dtype), "values": tf.zeros(shape, w.context.dtype)}
 
     def step(self, w: Any, x: Sequence, fixed: Any, moving: Any) -> tuple[Sequence, Any]:
         if self.attend_to == "memory":  # hypotheses of a sentence become positions of one query: no copy of the memory per hypothesis
             rows, dim = tf.shape(fixed["keys"])[0], x.values.shape[-1]
-            queries = self._queries(w, tf.reshape(x.values, [rows, -1, dim]))
+            joined = w.prepared(lambda: self._joined(w, ["query"]))
+            queries = self._apply(tf.reshape(x.values, [rows, -1, dim]), ["query"], joined)[0]
             y = self._read(w, queries, fixed["keys"], fixed["values"], fixed.get("bias"))
             return x.with_values(tf.reshape(y, [-1, 1, y.shape[-1]])), moving
-        parts = [self._project(w, x.values, [name])[0] for name in self._projected]
+        parts = self._apply(x.values, self._projected, w.prepared(lambda: self._joined(w, self._projected)))
         queries, keys, values = self._rotate(x, *self._with_values(parts, x.values))
+        write = cache.write_for_xla if w.context.for_xla else cache.write
+        moving = {"keys": write(moving["keys"], x.start, keys), "values": write(moving["values"], x.start, values)}
         index = tf.range(tf.shape(moving["keys"])[2])
-        here = tf.equal(index, x.start)[:, tf.newaxis]
-        moving = {"keys": tf.where(here, keys, moving["keys"]), "values": tf.where(here, values, moving["values"])}
         bias = masks.bias((index <= x.start)[tf.newaxis, tf.newaxis, tf.newaxis, :], w.context.dtype)
         return x.with_values(self._read(w, queries, moving["keys"], moving["values"], bias)), moving
 
@@ -152,13 +155,22 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
 
         The scale of the scores is put into the query's kernel, which is smaller than the queries.
         """
+        return self._apply(values, names, self._joined(w, names))
+
+    def _joined(self, w: Any, names: list[str]) -> tuple[Any, Any]:
+        """One kernel and bias for the projections of these names."""
         kernels, biases = zip(*[self._map_weights(w, name) for name in names], strict=True)
         if len(names) == 1:
-            y = [affine(values, kernels[0], biases[0])]
-        else:
-            bias = tf.concat(biases, 0) if self.use_bias else None
-            y = tf.split(affine(values, tf.concat(kernels, 1), bias), [kernel.shape[1] for kernel in kernels], -1)
-        return [split_heads(part, self.num_heads if name == "query" else self._kv_heads) for name, part in zip(names, y, strict=True)]
+            return kernels[0], biases[0]
+        return tf.concat(kernels, 1), tf.concat(biases, 0) if self.use_bias else None
+
+    def _apply(self, values: Any, names: list[str], joined: tuple[Any, Any]) -> list[Any]:
+        y = affine(values, *joined)
+        heads = [self.num_heads if name == "query" else self._kv_heads for name in names]
+        if len(names) == 1:
+            return [split_heads(y, heads[0])]
+        head_dim = y.shape[-1] // sum(heads)
+        return [split_heads(part, count) for part, count in zip(tf.split(y, [count * head_dim for count in heads], -1), heads, strict=True)]
 
     def _map_weights(self, w: Any, name: str) -> tuple[Any, Any]:
         view = getattr(w, name)

@@ -1,0 +1,96 @@
+"""The loop that searches share: a state, a step, and sentences that leave when they are over."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NamedTuple
+
+from seqcfg.component.kinds import Search
+from seqcfg.decoding.rows import like, limits_of, num_sentences, repeat_rows
+from seqcfg.decoding.stepper import Hypotheses
+from seqcfg.lazy import tf
+
+
+class State(NamedTuple):
+    """Where a search stands after `index` steps, for `batch` sentences of `width` rows each.
+
+    limits, lines [batch] int32: the longest output of each sentence, and its number in the corpus. own: what the search
+    keeps, tensors [batch, ...]. fixed, moving: the stepper's, [batch, ...] and [batch * width, ...]. size: positions of the buffers.
+    """
+
+    index: Any
+    size: Any
+    limits: Any
+    lines: Any
+    own: Any
+    fixed: Any
+    moving: Any
+
+
+class Looped(Search):
+    """A search made of steps. Members define `first`, `advance`, `is_over` and `found`; sentences never see one another.
+
+    `first(batch, size)` is the search's own state, `advance(stepper, state)` one step, `is_over(own)` says which sentences
+    [batch] need no further one, `found(own)` is what there is so far.
+    """
+
+    num_outputs: ClassVar[Any]
+    rows: ClassVar[Any]  # rows per sentence
+
+    def first(self, batch: Any, size: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} defines no first")
+
+    def advance(self, stepper: Any, state: State) -> State:
+        raise TypeError(f"{type(self).__name__} defines no advance")
+
+    def is_over(self, own: Any) -> Any:
+        raise TypeError(f"{type(self).__name__} defines no is_over")
+
+    def found(self, own: Any) -> Hypotheses:
+        raise TypeError(f"{type(self).__name__} defines no found")
+
+    def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
+        """Returns `num_outputs` hypotheses per sentence; a score of -inf marks a place that could not be filled.
+
+        inputs: a dict of tensors [batch, ...]; max_length: tokens without the end id, the size of all buffers; limits
+        [batch] int32: where each sentence must end, max_length if left out. A limit above max_length changes no result:
+        what is not over when the buffers are full is marked so. lines [batch] int32 numbers the sentences for searches
+        that draw lots (0, 1, ... if left out).
+        """
+        state = begin(self, stepper, inputs, max_length, limits, lines)
+        return self.found(follow(self, stepper, state).own)
+
+
+def begin(search: Looped, stepper: Any, inputs: Any, max_length: Any, limits: Any = None, lines: Any = None) -> State:
+    """The state before the first step."""
+    fixed, moving = stepper.start(inputs, max_length + 1)
+    batch = num_sentences(inputs)
+    limits = limits_of(inputs, limits, max_length)
+    lines = tf.range(tf.shape(limits)[0]) if lines is None else tf.convert_to_tensor(lines, tf.int32)
+    moving = repeat_rows(moving, search.rows)
+    return State(tf.constant(0), tf.convert_to_tensor(max_length), limits, lines, search.first(batch, max_length), fixed, moving)
+
+
+def follow(search: Looped, stepper: Any, state: State, most_alive: Any = 0, most_steps: Any = None) -> State:
+    """Steps until at most `most_alive` sentences go on, the buffers are full, or `most_steps` were taken."""
+    last = state.size + 1 if most_steps is None else tf.minimum(state.size + 1, state.index + most_steps)
+
+    def goes_on(index: Any, own: Any, moving: Any) -> Any:
+        return (index < last) & (tf.math.count_nonzero(~search.is_over(own), dtype=tf.int32) > most_alive)
+
+    def advance(index: Any, own: Any, moving: Any) -> tuple[Any, Any, Any]:
+        new = search.advance(stepper, state._replace(index=index, own=own, moving=moving))
+        return index + 1, like(new.own, own), like(new.moving, moving)
+
+    index, own, moving = tf.while_loop(goes_on, advance, (state.index, state.own, state.moving))
+    return state._replace(index=index, own=own, moving=moving)
+
+
+def keep(state: State, width: int, sentences: Any) -> State:
+    """The state of these sentences alone, a vector of row numbers."""
+    rows = tf.reshape(sentences[:, None] * width + tf.range(width), [-1])
+
+    def take(part: Any, places: Any) -> Any:
+        return tf.nest.map_structure(lambda tensor: tf.gather(tensor, places), part)
+
+    limits, lines, own, fixed = take((state.limits, state.lines, state.own, state.fixed), sentences)
+    return State(state.index, state.size, limits, lines, own, fixed, take(state.moving, rows))
