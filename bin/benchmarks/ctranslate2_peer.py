@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """CTranslate2 on the weights of a seqcfg Transformer: run by a Python that has ctranslate2, told everything by one JSON object.
 
 Standard input: {"weights": file.npz, "sources": [[piece]], "pieces": [piece by id], "heads", "longest", "jobs": [[batch, width]],
