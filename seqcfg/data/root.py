@@ -15,6 +15,7 @@ from seqcfg.errors import UserError
 
 PATTERN = re.compile(r"[*?\[]")
 SHARDS = re.compile(r"@([1-9][0-9]{0,4})(?=$|\.)")
+MAX_PATH, MAX_NAME = 4096, 255  # of most file systems, in bytes
 MEMBER = "!"  # between an archive and the name of a file in it
 DATA_VARIABLE, CACHE_VARIABLE = "SEQCFG_DATA", "SEQCFG_CACHE"
 
@@ -94,7 +95,13 @@ class DataRoot:
             )
         root = self.folder.resolve()
         found = root.joinpath(*parts)
-        if not found.resolve().is_relative_to(root):
+        if len(path) > MAX_PATH or any(len(part.encode()) > MAX_NAME for part in parts):
+            raise UserError(f"{path[:60]}...: is longer than the name of a file can be", hint="name a file below the data root")
+        try:
+            real = found.resolve()
+        except (OSError, RuntimeError):  # the latter up to Python 3.12
+            raise UserError(f"{path}: symbolic links lead in a circle", hint="copy the file to this place") from None
+        if not real.is_relative_to(root):
             raise UserError(
                 f"{path}: a symbolic link leads out of the data root {self.folder}",
                 hint="copy the files, or set the data root to the folder that holds them",

@@ -36,6 +36,13 @@ CODES = (
     ),
     Code("E0206", "too many bases", "A recipe is composed of at most 32 files.", "", "merge some of the bases."),
     Code(
+        "E0207",
+        "a base that cannot be a recipe",
+        "A base is a file named like a recipe, in no hidden folder, so that a recipe cannot show what other files hold.",
+        "base: notes.txt",
+        "name a file that ends in .yaml, .yml, .json, .textproto or .txtpb.",
+    ),
+    Code(
         "E0210",
         "a malformed override",
         "An override on the command line is path=value; path! removes a key.",

@@ -12,11 +12,12 @@ from seqcfg.component.catalog import closest
 from seqcfg.errors import Problem, RecipeError, UserError
 from seqcfg.recipe import shipped
 from seqcfg.recipe.node import Node
-from seqcfg.recipe.read import read_file
+from seqcfg.recipe.read import PROTO_SUFFIXES, read_file
 from seqcfg.recipe.sections import OWN_KEYS
 from seqcfg.recipe.version import check_version
 
 MAX_FILES = 32
+SUFFIXES = (".yaml", ".yml", ".json", *PROTO_SUFFIXES)
 
 
 def compose(file: str) -> Node:
@@ -100,18 +101,47 @@ def _locate(name: Node, file: str, above: tuple[str, ...]) -> str:
                 name, "E0202", f"{name.value!r} is not a relative path", "bases are relative to this file, with /, or seqcfg:area/name"
             )
         found = FilePath(os.path.normpath(FilePath(file).parent / name.value))
-        if not found.is_file():
+        if not _is_file(found):
+            raise _error(name, "E0203", f"there is no file {_short(found)}", _neighbour(found))
+        if not _may_be_recipe(found, FilePath(file)):
             raise _error(
-                name,
-                "E0203",
-                f"there is no file {os.fspath(found)}",
-                closest(found.name, [path.name for path in found.parent.glob("*.yaml")])
-                or "bases are relative to this file; shipped ones are seqcfg:area/name",
+                name, "E0207", f"{name.value!r} cannot be a recipe", f"a base ends in {', '.join(SUFFIXES)}; its folder is not hidden"
             )
     if any(found.resolve() == FilePath(other).resolve() for other in above):
         chain = " -> ".join([*(FilePath(other).name for other in above), found.name])
         raise _error(name, "E0205", f"a recipe cannot be its own base: {chain}")
     return os.fspath(found)
+
+
+def _is_file(path: FilePath) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that the system cannot have
+        return False
+
+
+def _neighbour(path: FilePath) -> str:
+    """The most similar name in the folder where a base was looked for."""
+    remedy = "bases are relative to this file; shipped ones are seqcfg:area/name"
+    try:
+        names = [file.name for file in path.parent.iterdir() if file.suffix in SUFFIXES]
+    except (OSError, ValueError):
+        return remedy
+    return closest(path.name, names) or remedy
+
+
+def _may_be_recipe(found: FilePath, file: FilePath) -> bool:
+    """Whether a file is named like a recipe and lies in no hidden folder, links followed: a base shows nothing of ~/.netrc."""
+    real = found.resolve()
+    way = os.path.relpath(real, file.resolve().parent).split(os.sep)
+    return (
+        real.suffix in SUFFIXES and found.suffix in SUFFIXES and not any(part.startswith(".") and part not in (".", "..") for part in way)
+    )
+
+
+def _short(path: FilePath) -> str:
+    name = os.fspath(path)
+    return name if len(name) <= 120 else f"{name[:100]}... ({len(name)} characters)"
 
 
 def _error(node: Node, code: str, message: str, hint: str = "") -> RecipeError:

@@ -19,7 +19,7 @@ from seqcfg.recipe.limits import MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_SCALAR
 from seqcfg.recipe.node import Node, Path, Place, text_path
 from seqcfg.recipe.syntax import blamed_mark, explain_syntax
 
-PROTO_SUFFIXES = {".textproto", ".txtpb"}
+PROTO_SUFFIXES = (".textproto", ".txtpb")
 PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]|\r(?!\n)")  # U+2028: a line end for some

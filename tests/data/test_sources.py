@@ -31,11 +31,13 @@ def lines_of(root, content, name="x.txt"):
 
 
 def test_only_a_line_feed_ends_a_line(root):
+    """S4: U+2028."""
     texts = [line.text for line in lines_of(root, "a\u2028b\u0085c\x0bd\x0ce\rf\ng\n")]
     assert texts == ["a\u2028b\u0085c\x0bd\x0ce\rf", "g"]
 
 
 def test_byte_order_mark_and_carriage_returns_are_dropped(root):
+    """S4: BOM, CRLF."""
     assert [line.text for line in lines_of(root, "\ufeffone\r\ntwo\r\n\ufeffthree")] == ["one", "two", "\ufeffthree"]
 
 
@@ -46,6 +48,7 @@ def test_a_missing_last_line_feed_loses_no_line_and_adds_none(root):
 
 
 def test_damage_is_located_by_line_and_does_not_move_later_lines(root):
+    """S4: NUL, lone surrogates."""
     lines = lines_of(root, b"good\nbad \xe9t\xe9\nnul \0\nsurrogate \xed\xa0\x80\nlast\n")
     assert [(line.number, bool(line.problem)) for line in lines] == [(1, False), (2, True), (3, True), (4, True), (5, False)]
     assert lines[1].problem == "invalid UTF-8 at byte 5 (0xe9)"
@@ -53,6 +56,7 @@ def test_damage_is_located_by_line_and_does_not_move_later_lines(root):
 
 
 def test_an_absurdly_long_line_is_one_bad_line(root):
+    """S4: a line of many megabytes."""
     lines = lines_of(root, b"a\n" + b"x" * (3 * MAX_LINE_BYTES) + b"\nb\n")
     assert [(line.text, bool(line.problem)) for line in lines] == [("a", False), ("", True), ("b", False)]
 
@@ -91,6 +95,7 @@ def test_parallel_lines_become_pairs(root):
 
 @pytest.mark.parametrize(("a", "b", "counts"), [("1\n2\n3\n", "1\n", (3, 1)), ("1\n", "1\n2\n3\n4\n", (1, 4)), ("", "1\n", (0, 1))])
 def test_unequal_line_counts_name_both_files_and_both_counts(root, a, b, counts):
+    """S4: misaligned files."""
     write(root, "a", a)
     write(root, "b", b)
     with pytest.raises(UserError, match=f"a has {counts[0]} lines and b has {counts[1]}"):

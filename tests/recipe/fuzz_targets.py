@@ -49,11 +49,14 @@ class Watch:
     def __init__(self) -> None:
         self.is_on = False
         self.seen: list[str] = []
+        self.also: Callable[[str, tuple[Any, ...]], None] | None = None  # hears every event as well
         sys.addaudithook(self._hear)  # for good: Python has no way to remove one
 
     def _hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         if not self.is_on:
             return
+        if self.also is not None:
+            self.also(event, arguments)
         if event == "open":
             name, mode, flags = arguments
             is_writing = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from seqcfg.recipe.canonical import fingerprint
 from seqcfg.recipe.experiment import load
-from seqcfg.recipe.read import read_file
+from seqcfg.recipe.report import FORMATS, render
 from seqcfg.recipe.textproto_write import to_textproto
 from seqcfg.recipe.validate import resolve, validate
 from seqcfg.recipe.write import to_yaml
+from tests.recipe import fuzz_targets
+from tests.recipe.spellings import spellings
 
 ROOT = Path(__file__).parents[2]
 NEGATIVE = ROOT / "tests" / "negative"
@@ -243,9 +245,41 @@ def test_a_stranger_s_recipe_writes_nothing_runs_nothing_and_imports_nothing(tmp
     assert not is_imported and not is_touched
 
 
-def test_a_base_is_read_as_a_recipe_whatever_it_is(tmp_path):
-    (tmp_path / "secret.txt").write_text("password: hunter2\n- x\n")
-    file = tmp_path / "r.yaml"
-    file.write_text("recipe_version: 1\nbase: secret.txt\n")
-    assert "hunter2" not in "\n".join(map(str, validate(str(file))))
-    assert read_file(str(file)).plain()["base"] == "secret.txt"
+SECRET = "password: hunter2\n- x\n"
+
+
+def test_no_spelling_of_a_base_reads_what_is_no_recipe(tmp_path):
+    """S13: traversal spellings, hidden folders, links, devices, schemes: no file but recipes is opened, and nothing of one is shown."""
+    inside, outside = tmp_path / "recipes", tmp_path / "outside"
+    for name in (
+        "secret",
+        "secret.txt",
+        ".netrc",
+        ".docker/config.json",
+        ".config/gh/hosts.yml",
+        "../recipes/.netrc",
+        "../recipes/.ssh/id.yaml",
+    ):
+        file = outside / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        inside.mkdir(exist_ok=True)
+        file.write_text(SECRET)
+    (inside / "folder").symlink_to(outside)
+    for link, target in {"link.yaml": "secret", "link.txt": "secret", "hidden.yaml": ".config/gh/hosts.yml"}.items():
+        (inside / link).symlink_to(outside / target)
+    (inside / "loop.yaml").symlink_to(inside / "loop.yaml")
+    fuzz_targets.warm_up(tmp_path)
+    opened = []
+    fuzz_targets.WATCH.also = lambda event, arguments: opened.append(str(arguments[0])) if event == "open" else None
+    assert len(spellings(outside)) >= 60
+    for spelling in spellings(outside):
+        file = inside / "r.yaml"
+        file.write_text(f"recipe_version: 1\nbase: {json.dumps(spelling)}\n")
+        opened.clear()
+        with fuzz_targets.WATCH.over():
+            problems = validate(str(file))
+            shown = [render({str(file): problems}, form) for form in FORMATS]
+        assert problems, spelling
+        assert "hunter2" not in "".join(shown), spelling
+        assert {Path(name).resolve() for name in opened} <= {file}, spelling
+    fuzz_targets.WATCH.also = None
