@@ -35,6 +35,7 @@ VERBS = {
     "train": "Train a recipe, or continue where it stopped.",
     "evaluate": "Measure a trained run.",
     "decode": "Produce outputs for new inputs with a trained run.",
+    "runs": "List runs, and show, label, remove or tidy up single ones.",
     "diff": "Tell how recipes and runs differ, and what follows from it.",
     "average": "Average the weights of checkpoints.",
     "export": "Write a trained run in a format that is used without seqcfg.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from seqcfg.comparison.document import Block, Cell, Document, Entries, Lines, Table, shortened
@@ -35,6 +36,11 @@ def _block(block: Block) -> Iterator[str]:
         yield from _rows(["field", *labels, "meaning"], rows, frozenset())
 
 
+def table_lines(table: Table) -> list[str]:
+    """One table alone."""
+    return list(_block(table))
+
+
 def _rows(header: list[str], rows: list[list[str]], right: frozenset[int]) -> Iterator[str]:
     yield "| " + " | ".join(map(_plain, header)) + " |"
     yield "|" + "|".join("---:" if column in right else "---" for column in range(len(header))) + "|"
@@ -51,7 +57,6 @@ def _cell(cell: Cell) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    for mark in "\\`*_{}[]<>|#~":
-        text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;", ">": "&gt;"}[mark])
-    return " ".join(text.split())
+    """Text that Markdown shows as it is; an underscore inside a word is none of its marks."""
+    text = " ".join(text.split()).replace("\\", "\\\\").replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"[`*{}\[\]|#~]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", text)

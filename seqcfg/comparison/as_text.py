@@ -38,6 +38,15 @@ def as_text(document: Document, *, colors: bool = False) -> str:
     return "\n".join(lines)
 
 
+def table_text(table: Table, *, colors: bool = False) -> str:
+    """One table alone."""
+
+    def styled(cell: Cell, text: str = "") -> str:
+        return click.style(text or cell.text, **STYLES[cell.tone]) if colors and cell.tone else text or cell.text
+
+    return "\n".join(_table(table, styled))
+
+
 def _block(block: Block, styled: Styled) -> Iterator[str]:
     if isinstance(block, Lines):
         yield from (styled(cell) for cell in block.lines)
@@ -69,7 +78,8 @@ def _entry(entry: Entry, styled: Styled) -> Iterator[str]:
 
 
 def _table(table: Table, styled: Styled) -> Iterator[str]:
-    rows = [[Cell(title, "quiet") for title in table.header], *table.rows]
+    titles = [[Cell(title, "quiet") for title in table.header]] if any(table.header) else []
+    rows = [*titles, *table.rows]
     widths = [max(_width(row[column].text) for row in rows) for column in range(len(table.header))]
     for row in rows:
         cells = []
@@ -83,4 +93,6 @@ def _table(table: Table, styled: Styled) -> Iterator[str]:
 
 def _width(text: str) -> int:
     """Columns of a terminal: wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
     return sum(0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)

@@ -111,6 +111,21 @@ def seconds_since_beat(folder: str | Path) -> float | None:
         return None
 
 
+def is_owned(path: str | Path) -> bool:
+    """Whether the process that wrote itself into a lock file may be at work. Takes no lock, so that it disturbs nobody.
+
+    An owner on another machine counts: only that machine could tell.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return False
+    try:
+        return _may_be_alive(_read_owner(handle), has_kernel_lock=False)
+    finally:
+        os.close(handle)
+
+
 def _lock_file(handle: int) -> bool | None:
     """True: ours. False: another process has it. None: this file system has no locks."""
     if fcntl is None:
