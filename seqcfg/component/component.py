@@ -15,12 +15,15 @@ else:
 CATALOG: dict[str, dict[str, type[Component]]] = {}  # kind -> type -> class
 
 
-def param(*, default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING, doc: str, affects: str = "result") -> Any:
+def param(
+    *, default: Any = dataclasses.MISSING, factory: Any = dataclasses.MISSING, doc: str, affects: str = "result", is_later: bool = False
+) -> Any:
     """One recipe field: its default, its only documentation, and what it affects.
 
-    `affects="nothing"` keeps the field out of the fingerprint (a logging interval, say).
+    `affects="nothing"` keeps the field out of the fingerprint (a logging interval, say). `is_later` marks a field that
+    a component got after recipes had been run with it: it has no part in the fingerprint while it holds its default.
     """
-    return dataclasses.field(default=default, default_factory=factory, metadata={"doc": doc, "affects": affects})
+    return dataclasses.field(default=default, default_factory=factory, metadata={"doc": doc, "affects": affects, "is_later": is_later})
 
 
 class TypeClash(TypeError):

@@ -80,6 +80,7 @@ class Field:
     affects: str
     default: Any  # dataclasses.MISSING where the recipe must give it
     factory: Any
+    is_later: bool = False
 
     @property
     def is_required(self) -> bool:
@@ -106,7 +107,13 @@ def _fields_of(cls: Any) -> dict[str, Field]:
             raise TypeError(f"{cls.__module__}.{cls.__name__}.{field.name}: {failure}") from None
         metadata = field.metadata
         found[field.name] = Field(
-            field.name, slot, metadata.get("doc", ""), metadata.get("affects", "result"), field.default, field.default_factory
+            field.name,
+            slot,
+            metadata.get("doc", ""),
+            metadata.get("affects", "result"),
+            field.default,
+            field.default_factory,
+            metadata.get("is_later", False),
         )
     return found
 

@@ -25,8 +25,10 @@ def canonical(component: Component, *, only_result: bool = False) -> dict[str, A
     fields = fields_of(type(component))
     plain: dict[str, Any] = {"type": component.type} if has_written_type(type(component)) else {}
     for name, field in fields.items():
-        if not (only_result and field.affects == "nothing"):
-            plain[name] = _plain(getattr(component, name), field.slot, only_result)
+        value = getattr(component, name)
+        if only_result and (field.affects == "nothing" or (field.is_later and value == field.default_value())):
+            continue
+        plain[name] = _plain(value, field.slot, only_result)
     return dict(sorted(plain.items()))
 
 
@@ -80,7 +82,7 @@ def fingerprint(recipe: Recipe) -> dict[str, str]:
 def _distribute(component: Component, key: str, part: str, parts: dict[str, dict[str, Any]]) -> None:
     plain = canonical(component, only_result=True)
     for name, field in fields_of(type(component)).items():
-        if field.affects in PARTS and field.affects != part:
+        if field.affects in PARTS and field.affects != part and name in plain:
             parts[field.affects][f"{key}.{name}"] = plain.pop(name)
     parts[part][key] = plain
 

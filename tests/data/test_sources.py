@@ -6,6 +6,7 @@ import pytest
 
 from seqcfg.data.lines import MAX_LINE_BYTES, read_lines
 from seqcfg.data.root import DataRoot
+from seqcfg.data.sources.composed import Concatenation, Tagged
 from seqcfg.data.sources.jsonl import JsonLines
 from seqcfg.data.sources.parallel_text import MosesTokenization, ParallelText
 from seqcfg.data.sources.text import TextLines
@@ -203,3 +204,15 @@ def test_hashes_follow_the_content_and_survive_a_damaged_table(root, tmp_path):
     assert again.sha256("x") == abc
     write(root, "x", "abcd")
     assert again.sha256("x") != abc
+
+
+def test_sources_are_read_one_after_the_other_and_texts_are_tagged(root):
+    for name, text in {"a": "one\n\n", "b": "un\nx\n", "c": "eins\n", "d": "one\n"}.items():
+        write(root, name, text)
+    french = Tagged(source=ParallelText(source="a", target="b"), prefixes={"source": "<2fr>"})
+    german = Tagged(source=ParallelText(source="c", target="d"), prefixes={"source": "<2en>"})
+    both = Concatenation(sources=[french, german])
+    assert [e.fields["source"] for e in both.examples(root)] == ["<2fr> one", "", "<2en> eins"]
+    assert both.paths() == ["a", "b", "c", "d"]
+    assert both.field_names() == ("source", "target")
+    assert list(Tagged(source=TextLines(path="a"), prefixes={"source": "<x>"}).check())

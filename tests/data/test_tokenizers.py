@@ -1,3 +1,4 @@
+import math
 import random
 from collections import Counter
 
@@ -11,9 +12,14 @@ from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.byte import Bytes
 from seqcfg.data.tokenizers.character import Characters
 from seqcfg.data.tokenizers.codec import fields_of
+from seqcfg.data.tokenizers.grapheme import Graphemes
+from seqcfg.data.tokenizers.sampling import Sampling
 from seqcfg.data.tokenizers.sentence_piece import FILE_NAME, SentencePiece
+from seqcfg.data.tokenizers.text_rules import TextRules
 from seqcfg.data.tokenizers.vocabulary import Vocabulary
+from seqcfg.data.tokenizers.word_piece import WordPiece
 from seqcfg.errors import UserError
+from seqcfg.recipe.canonical import canonical
 
 WORDS = [
     "the",
@@ -37,7 +43,22 @@ WORDS = [
     "trees",
 ]
 CORPUS = [" ".join(random.Random(n).choices(WORDS, k=n % 9 + 1)) for n in range(200)]
-STRANGE = ["", " ", "the cat", "Žižek 日本 the", "a\u2028b  c\td", "<s> the </s> <pad>", "naïve café", "🙂", "the\u00a0cat"]
+STRANGE = [
+    "",
+    " ",
+    "<2de> the <2de>cat",
+    "The, CAT.Sat! ##a #",
+    "e\u0301\u0302 \U0001f1e9\U0001f1ea\U0001f1eb \u200d a\u200db\u200d\u200d",
+    "A" * 101,
+    "\U0001f469\U0001f3fd\u200d\U0001f4bb \ufb01 \u0130\u03a3 \u0301",
+    "the cat",
+    "Žižek 日本 the",
+    "a\u2028b  c\td",
+    "<s> the </s> <pad>",
+    "naïve café",
+    "🙂",
+    "the\u00a0cat",
+]
 
 
 def trained(tokenizer, folder, texts=CORPUS):
@@ -52,6 +73,10 @@ TOKENIZERS = {
     "byte": Bytes(),
     "character": Characters(vocab_size=20),
     "vocabulary": Vocabulary(vocab_size=15),
+    "special": SentencePiece(vocab_size=40, special_tokens=["<2de>", "<2fr>"]),
+    "word_piece": WordPiece(vocab_size=60),
+    "word_piece_folded": WordPiece(vocab_size=50, rules=TextRules(normalization="nfkc", lowercase=True), special_tokens=["<2de>"]),
+    "grapheme": Graphemes(vocab_size=20),
 }
 
 
@@ -103,7 +128,9 @@ def test_a_saved_graph_needs_no_files(codec, tmp_path):
 
 def test_every_tokenizer_of_the_catalog_is_tested_here():
     ours = {name for name, cls in catalog.load()[Tokenizer.kind].items() if cls.__module__.startswith("seqcfg.")}
-    assert ours == {"sentencepiece", "byte", "character", "vocabulary"}
+    assert ours == {
+        "sentencepiece", "byte", "character", "vocabulary", "word_piece", "grapheme"
+    }  # fmt: skip
 
 
 def test_bytes_are_shifted_by_four(tmp_path):
@@ -188,3 +215,82 @@ def test_a_given_list_of_words_is_checked_line_by_line(content, message, tmp_pat
 def test_learning_reads_the_named_fields_alone():
     records = [{"source": "a", "target": "b"}, {"source": "c", "target": ""}]
     assert list(fields_of(["target", "source"], records)) == ["b", "a", "c"]
+
+
+def test_the_longest_known_piece_is_cut_off_first(tmp_path):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\nun\n##able\n##a\n##b\n,\n##u\n")
+    codec = trained(WordPiece(vocab_size=10, file="vocab.txt"), tmp_path / "t", [])
+    assert codec.encode(["unable unab, unx"]) == [[4, 5, 4, 6, 7, 8, UNKNOWN]]
+    assert codec.decode([[4, 5, 8, 4, UNKNOWN]]) == ["unable , un <unk>"]
+
+
+def test_merges_are_the_most_frequent_neighbours(tmp_path):
+    """hug 10, pug 5, pun 12, bun 4, hugs 5: the worked example of the literature merges u+g, u+n, h+ug."""
+    texts = [" ".join(["hug"] * 10 + ["pug"] * 5 + ["pun"] * 12 + ["bun"] * 4 + ["hugs"] * 5)]
+    codec = trained(WordPiece(vocab_size=4 + 7 + 3), tmp_path / "t", texts)
+    assert codec.pieces == ["##g", "##n", "##s", "##u", "b", "h", "p", "##ug", "##un", "hug"]
+
+
+def test_accents_flags_and_joined_signs_are_one_grapheme(tmp_path):
+    clusters = ["e\u0302\u0301", "\U0001f1e9\U0001f1ea", "\U0001f469\U0001f3fd\u200d\U0001f4bb", "x", "\u0928"]
+    codec = trained(Graphemes(vocab_size=9, rules=TextRules()), tmp_path / "t", ["".join(clusters)])
+    assert sorted(codec.symbols) == sorted(clusters)
+    assert len(codec.encode(["".join(clusters)])[0]) == 5
+    assert codec.encode(["e"]) == [[UNKNOWN]]
+
+
+def test_special_tokens_are_one_id_in_any_place_and_take_the_first_ids(tmp_path):
+    codec = trained(TOKENIZERS["special"], tmp_path / "t")
+    ids = codec.encode(["<2de> the cat", "<2fr> the cat"])
+    assert [row.count(4) for row in ids] == [1, 0]
+    assert [row.count(5) for row in ids] == [0, 1]
+    assert codec.decode(ids) == ["<2de> the cat", "<2fr> the cat"]
+
+
+@pytest.mark.parametrize(("algorithm", "vocab_size"), [("unigram", 40), ("bpe", 60)])
+def test_sampled_segmentations_spell_the_text_differ_and_depend_on_their_number_alone(algorithm, vocab_size, tmp_path):
+    settings = Sampling(num_variants=4, alpha=0.3)
+    tokenizer = SentencePiece(vocab_size=vocab_size, algorithm=algorithm, special_tokens=["<2de>"], sampling=settings)
+    codec = trained(tokenizer, tmp_path / "t")
+    texts = [*CORPUS[:40], "<2de> the cat"]
+    rows = [[codec.variant(text, number, variant) for variant in range(4)] for number, text in enumerate(texts)]
+    again = trained(tokenizer, tmp_path / "u")
+    assert rows[7][2] == again.variant(texts[7], 7, 2)
+    for text, variants in zip(texts, rows, strict=True):
+        assert codec.decode(variants) == [text] * 4
+    assert len({tuple(row) for row in rows[8]}) > 1
+    assert sum(map(len, sum(rows, []))) > 4 * sum(map(len, codec.encode(texts)))
+    assert codec.num_variants == 4
+    assert rows[40][0].count(4) == 1
+
+
+def test_unigram_segmentations_are_drawn_with_their_probabilities(tmp_path):
+    """Frequencies of all ways to cut one word, against exp(alpha * sum of scores) over all of them, by brute force."""
+    codec = trained(SentencePiece(vocab_size=40, sampling=Sampling(alpha=0.1)), tmp_path / "t")
+    processor, word = codec.processor, "\u2581the"
+    known = {processor.id_to_piece(i): processor.get_score(i) for i in range(4, codec.vocabulary)}
+    ways = {}
+    for cuts in range(1 << (len(word) - 1)):
+        places = [0, *(i + 1 for i in range(len(word) - 1) if cuts >> i & 1), len(word)]
+        pieces = [word[a:b] for a, b in zip(places, places[1:])]
+        if all(piece in known for piece in pieces):
+            ways[tuple(map(processor.piece_to_id, pieces))] = math.exp(0.1 * sum(known[piece] for piece in pieces))
+    assert len(ways) >= 2
+    drawn = Counter(tuple(codec.variant("the", number, 0)) for number in range(4000))
+    for way, weight in ways.items():
+        share = weight / sum(ways.values())
+        assert abs(drawn[way] - 4000 * share) < 5 * math.sqrt(4000 * share * (1 - share))
+    assert sum(drawn.values()) == sum(drawn[way] for way in ways)
+
+
+def test_byte_pair_dropout_of_nearly_nothing_is_the_best_segmentation(tmp_path):
+    codec = trained(SentencePiece(vocab_size=60, algorithm="bpe", sampling=Sampling(alpha=1e-12)), tmp_path / "t")
+    assert [codec.variant(text, number, 0) for number, text in enumerate(CORPUS)] == codec.encode(CORPUS)
+
+
+def test_a_field_that_came_later_changes_no_fingerprint_until_it_is_used():
+    plain = canonical(SentencePiece(vocab_size=40), only_result=True)
+    assert "sampling" not in plain
+    assert "special_tokens" not in plain
+    assert canonical(SentencePiece(vocab_size=40, sampling=Sampling()), only_result=True)["sampling"]["num_variants"] == 8
+    assert "sampling" in canonical(SentencePiece(vocab_size=40))

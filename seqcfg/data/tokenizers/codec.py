@@ -14,14 +14,20 @@ class Codec:
 
     vocabulary  number of ids, the four reserved ones included
     folder      where the files lie that it was loaded from; copying the folder copies the codec
+    num_variants  how many segmentations of each training text become examples
     """
 
     vocabulary: int
     folder: Path
+    num_variants: int = 1
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         """The ids of each text, without start and end."""
         raise TypeError(f"{type(self).__name__} defines no encode")
+
+    def variant(self, text: str, number: int, variant: int) -> list[int]:
+        """The ids of one of `num_variants` segmentations of training example `number`; a function of its arguments."""
+        return self.encode([text])[0]
 
     def decode(self, ids: Iterable[Iterable[int]]) -> list[str]:
         """The text of each list of ids; padding, start and end are passed over."""

@@ -17,6 +17,7 @@ from seqcfg.component.types import DataPath, Name, PositiveInt, rules
 from seqcfg.data.lines import MAX_LINE_BYTES
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.codec import Codec, graph_module, ragged_ids
+from seqcfg.data.tokenizers.sampling import Sampler, Sampling
 from seqcfg.errors import UserError
 from seqcfg.lazy import sentencepiece, tf, tf_text
 
@@ -42,6 +43,12 @@ class SentencePiece(Tokenizer, type="sentencepiece"):
     byte_fallback: bool = param(default=False, doc="Whether unknown characters are spelt as bytes; takes 256 ids.")
     max_sentences: PositiveInt = param(default=2_000_000, doc="Most texts to learn from; of more, a random choice by a fixed seed.")
     num_threads: PositiveInt = param(default=2, doc="Threads used for learning.")
+    special_tokens: list[str] = param(
+        factory=list, doc="Texts that are one piece each wherever they stand and take the first ids, such as <2de>.", is_later=True
+    )
+    sampling: Sampling | None = param(
+        default=None, doc="Several segmentations of each training text; null gives each text its best one.", is_later=True
+    )
 
     def paths(self) -> list[str]:
         """The model file that is read, if one is given."""
@@ -55,7 +62,7 @@ class SentencePiece(Tokenizer, type="sentencepiece"):
         (folder / FILE_NAME).write_bytes(data)
 
     def load(self, folder: Path) -> PieceCodec:
-        return PieceCodec(folder)
+        return PieceCodec(folder, self)
 
     def _train(self, texts: list[str]) -> bytes:
         if not texts:
@@ -65,6 +72,7 @@ class SentencePiece(Tokenizer, type="sentencepiece"):
             sentencepiece.SentencePieceTrainer.train(
                 sentence_iterator=iter(texts), model_writer=model, model_type=self.algorithm, vocab_size=self.vocab_size,
                 character_coverage=self.character_coverage, normalization_rule_name=self.normalization,
+                user_defined_symbols=self.special_tokens,
                 byte_fallback=self.byte_fallback, num_threads=self.num_threads, max_sentence_length=MAX_LINE_BYTES,
                 pad_id=PAD, unk_id=UNKNOWN, bos_id=START, eos_id=END, minloglevel=2,
             )  # fmt: skip
@@ -94,12 +102,14 @@ class SentencePiece(Tokenizer, type="sentencepiece"):
         if processor.get_piece_size() != self.vocab_size:
             size = processor.get_piece_size()
             raise UserError(f"{self.model} has {size} pieces, but vocab_size is {self.vocab_size}", hint=f"vocab_size: {size}")
+        if missing := [token for token in self.special_tokens if processor.piece_to_id(token) == UNKNOWN]:
+            raise UserError(f"{self.model} has no piece {missing[0]!r}", hint="train it with these user_defined_symbols")
 
 
 class PieceCodec(Codec):
     """A SentencePiece model; unknown characters decode to its sign for them."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, settings: SentencePiece):
         self.folder = Path(folder)
         file = self.folder / FILE_NAME
         if not file.is_file():
@@ -107,9 +117,15 @@ class PieceCodec(Codec):
         self.data = file.read_bytes()
         self.processor = _processor(self.data, str(file))
         self.vocabulary = self.processor.get_piece_size()
+        if settings.sampling is not None:
+            self.num_variants = settings.sampling.num_variants
+            self._sampler = Sampler(self.processor, settings.algorithm, settings.special_tokens, settings.sampling)
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         return self.processor.encode(list(texts), out_type=int)
+
+    def variant(self, text: str, number: int, variant: int) -> list[int]:
+        return self._sampler.encode(text, number, variant)
 
     def decode(self, ids: Iterable[Iterable[int]]) -> list[str]:
         rows = [[int(one) for one in row] for row in ids]
