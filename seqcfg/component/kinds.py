@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from seqcfg.component.component import Component
@@ -124,6 +125,14 @@ class Source(Component, kind="source"):
     def field_names(self) -> tuple[str, ...] | None:
         """The fields that every whole example has, or None where only reading tells."""
         return None
+
+
+class Filter(Component, kind="filter"):
+    """Keeps or drops training examples: `start()` returns a function of an example's fields that gives "", or why it is dropped."""
+
+    if TYPE_CHECKING:
+
+        def start(self) -> Callable[[dict[str, Any]], str]: ...
 
 
 class Tokenizer(Component, kind="tokenizer"):

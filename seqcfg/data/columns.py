@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from seqcfg.data.feature import Feature
 from seqcfg.data.hashes import file_sha256
@@ -27,14 +28,22 @@ def storage_dtype(feature: Feature, vocabulary: int = 0) -> str:
 
 
 class ArrayWriter:
-    """A growing .npy file: rows are appended, and the header with the final shape is written on closing."""
+    """A growing .npy file: rows are appended, and the header with the final shape is written on closing.
 
-    def __init__(self, file: Path, dtype: str, frame: tuple[int, ...] = ()):
+    `rows` of an existing file are kept; what lies behind them is cut off.
+    """
+
+    def __init__(self, file: Path, dtype: str, frame: tuple[int, ...] = (), rows: int = 0):
         self.path, self.dtype, self.frame = file, np.dtype(dtype), tuple(frame)
-        self.rows, self._pending_bytes = 0, 0
+        self.rows, self._pending_bytes = rows, 0
         self._pending: list[bytes] = []
-        self._file: BinaryIO = open(file, "wb")  # noqa: SIM115
-        self._file.write(bytes(HEADER_BYTES))
+        self._file: BinaryIO = open(file, "r+b" if rows else "wb")  # noqa: SIM115
+        if rows:
+            end = HEADER_BYTES + rows * self.dtype.itemsize * math.prod(self.frame)
+            self._file.truncate(end)
+            self._file.seek(end)
+        else:
+            self._file.write(bytes(HEADER_BYTES))
 
     def append(self, values: Any) -> None:
         """Adds values of shape [n, *frame]."""
@@ -43,6 +52,12 @@ class ArrayWriter:
         self._pending_bytes += len(self._pending[-1])
         if self._pending_bytes >= BUFFER_BYTES:
             self._flush()
+
+    def sync(self) -> None:
+        """Waits until all rows are on the disk."""
+        self._flush()
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     def close(self) -> dict[str, Any]:
         """Writes the header and syncs; returns the file's entry for the manifest."""
@@ -65,28 +80,54 @@ class ArrayWriter:
         self._pending, self._pending_bytes = [], 0
 
 
-class ColumnWriter:
-    """Writes one feature: `<name>.values.npy`, and for ragged features `<name>.offsets.npy` with n + 1 offsets."""
+class Packed(NamedTuple):
+    """Rows of one feature: values [total, *frame] in the dtype on disk, and the length of each row, or None for fixed ones."""
 
-    def __init__(self, folder: Path, name: str, feature: Feature, vocabulary: int = 0):
-        self.feature = feature
-        self.values = ArrayWriter(folder / f"{name}.values.npy", storage_dtype(feature, vocabulary), feature.frame)
-        self.offsets = ArrayWriter(folder / f"{name}.offsets.npy", "int64") if feature.is_ragged else None
-        if self.offsets:
+    values: Any
+    lengths: Any
+
+
+def pack(rows: list[Any], feature: Feature, vocabulary: int = 0) -> Packed:
+    """One value per example, a list of ids, bytes, or an array [time, *frame] or [*frame], as it is written."""
+    dtype = np.dtype(storage_dtype(feature, vocabulary))
+    if feature.dtype == "bytes":
+        arrays = [np.frombuffer(row, np.uint8) for row in rows]
+    else:
+        arrays = [np.asarray(row, dtype).reshape(-1 if feature.is_ragged else 1, *feature.frame) for row in rows]
+    values = np.concatenate(arrays) if arrays else np.zeros([0, *feature.frame], dtype)
+    return Packed(values, np.array([len(array) for array in arrays], np.int64) if feature.is_ragged else None)
+
+
+class ColumnWriter:
+    """Writes one feature: `<name>.values.npy`, and for ragged features `<name>.offsets.npy` with n + 1 offsets.
+
+    `written` are the rows of both files that a process before this one has synced: writing goes on behind them.
+    """
+
+    def __init__(self, folder: Path, name: str, feature: Feature, vocabulary: int = 0, written: tuple[int, int] | None = None):
+        self.feature, self._vocabulary = feature, vocabulary
+        rows, offsets = written or (0, 0)
+        self.values = ArrayWriter(folder / f"{name}.values.npy", storage_dtype(feature, vocabulary), feature.frame, rows)
+        self.offsets = ArrayWriter(folder / f"{name}.offsets.npy", "int64", (), offsets) if feature.is_ragged else None
+        if self.offsets and not offsets:
             self.offsets.append(np.zeros([1], np.int64))
 
     def append(self, rows: list[Any]) -> None:
         """Adds one value per example: a list of ids, bytes, or an array [time, *frame]."""
-        dtype, frame = self.values.dtype, self.values.frame
-        if self.feature.dtype == "bytes":
-            arrays = [np.frombuffer(row, np.uint8) for row in rows]
-        else:
-            arrays = [np.asarray(row, dtype).reshape(-1 if self.feature.is_ragged else 1, *frame) for row in rows]
-        if not arrays:
-            return
+        self.append_packed(pack(rows, self.feature, self._vocabulary))
+
+    def append_packed(self, packed: Packed) -> None:
+        """Adds rows."""
         if self.offsets:
-            self.offsets.append(self.values.rows + np.cumsum([len(array) for array in arrays], dtype=np.int64))
-        self.values.append(np.concatenate(arrays))
+            self.offsets.append(self.values.rows + np.cumsum(packed.lengths, dtype=np.int64))
+        self.values.append(packed.values)
+
+    def sync(self) -> tuple[int, int]:
+        """Waits until all rows are on the disk; returns how many there are in both files."""
+        self.values.sync()
+        if self.offsets:
+            self.offsets.sync()
+        return self.values.rows, self.offsets.rows if self.offsets else 0
 
     def close(self) -> dict[str, Any]:
         entry = {"dtype": self.feature.dtype, "frame": list(self.feature.frame), "is_ragged": self.feature.is_ragged}
@@ -128,9 +169,12 @@ class Columns:
 
     def texts(self, name: str, ids: Any = None) -> list[str]:
         """The raw texts of a bytes feature, of all examples or of those in `ids`."""
+        return [text.decode("utf-8") for text in self.raw(name, range(self.num_examples) if ids is None else ids)]
+
+    def raw(self, name: str, ids: Any) -> list[bytes]:
+        """The bytes of a bytes feature, of the examples in `ids`."""
         column = self._column(name)
-        numbers = range(self.num_examples) if ids is None else [int(one) for one in ids]
-        return [column.values[column.offsets[i] : column.offsets[i + 1]].tobytes().decode("utf-8") for i in numbers]
+        return [column.values[column.offsets[i] : column.offsets[i + 1]].tobytes() for i in map(int, ids)]
 
     def gather(self, name: str, ids: Any, time: int = 0) -> Any:
         """[len(ids), time, *frame] of a ragged feature, or [len(ids), *frame] of a fixed one, in the feature's dtype.

@@ -8,6 +8,7 @@ from typing import Any
 
 from seqcfg.data.feature import Feature
 from seqcfg.data.root import DataRoot
+from seqcfg.data.sources.composed import listed
 from seqcfg.recipe.canonical import canonical
 
 FORMAT = 1  # raise it when the same inputs would be prepared differently
@@ -17,9 +18,9 @@ def inputs(data: Any, tokenizers: dict[str, Any], root: DataRoot) -> dict[str, s
     """{recipe path: SHA-256} of every file that sources and tokenizers read; raises UserError if one is missing."""
     paths = [path for component in (*data.splits.values(), *tokenizers.values()) for path in component.paths()]
     found = set(root.expand(paths))
-    listed = [path for source in data.splits.values() if hasattr(source, "listed_paths") for path in source.listed_paths(root)]
-    there = [path for path in set(listed) if root.has(path)]
-    missing = dict.fromkeys(set(listed) - set(there), "missing")  # reading will count it as damaged
+    named = {path for source in data.splits.values() for path in listed(source, root)}
+    there = {path for path in named if root.has(path)}
+    missing = dict.fromkeys(named - there, "missing")  # reading will count it as damaged
     return dict(sorted({**root.hashes_of(sorted(found.union(there))), **missing}.items()))
 
 
@@ -33,4 +34,6 @@ def fingerprint(data: Any, tokenizers: dict[str, Any], features: dict[str, Featu
         "features": {name: feature.told() for name, feature in features.items()},
         "inputs": hashes,
     }
+    if data.filters:  # they came later: without them the address is what it was
+        told["filters"] = [canonical(one, only_result=True) for one in data.filters]
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

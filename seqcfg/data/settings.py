@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from seqcfg.component.catalog import closest
 from seqcfg.component.component import param
-from seqcfg.component.kinds import Section, Source
+from seqcfg.component.kinds import Filter, Section, Source
 from seqcfg.component.types import Name, NonNegativeInt
 from seqcfg.data.batching import Batching
 from seqcfg.data.corpora import CORPORA
@@ -22,6 +22,9 @@ class Data(Section, type="data"):
     batching: Batching = param(factory=Batching, doc="How the training split is put into batches.", affects="training")
     corpora: list[Name] = param(
         factory=list, doc="Public corpora that `seqcfg prepare --download` fetches into the data root.", affects="nothing"
+    )
+    filters: list[Filter] = param(
+        factory=list, doc="What decides, in this order, whether an example is trained on; other splits keep all.", is_later=True
     )
     max_bad_examples: NonNegativeInt = param(
         default=0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 from typing import Any
@@ -75,7 +74,7 @@ def fingerprint(recipe: Recipe) -> dict[str, str]:
         else:
             parts[part][key] = {name: canonical(member, only_result=True) for name, member in sorted((value or {}).items())}
     if hasattr(recipe.task, "features"):
-        parts["data"]["features"] = {name: dataclasses.asdict(feature) for name, feature in sorted(recipe.task.features().items())}
+        parts["data"]["features"] = {name: feature.told() for name, feature in sorted(recipe.task.features().items())}
     return {part: hashlib.sha256(_bytes(value)).hexdigest() for part, value in parts.items()}
 
 

@@ -50,6 +50,11 @@ class SentencePiece(Tokenizer, type="sentencepiece"):
         default=None, doc="Several segmentations of each training text; null gives each text its best one.", is_later=True
     )
 
+    @property
+    def num_variants(self) -> int:
+        """How many segmentations of each training text become examples."""
+        return self.sampling.num_variants if self.sampling else 1
+
     def paths(self) -> list[str]:
         """The model file that is read, if one is given."""
         return [self.model] if self.model else []
@@ -118,7 +123,7 @@ class PieceCodec(Codec):
         self.processor = _processor(self.data, str(file))
         self.vocabulary = self.processor.get_piece_size()
         if settings.sampling is not None:
-            self.num_variants = settings.sampling.num_variants
+            self.num_variants = settings.num_variants
             self._sampler = Sampler(self.processor, settings.algorithm, settings.special_tokens, settings.sampling)
 
     def encode(self, texts: list[str]) -> list[list[int]]:
