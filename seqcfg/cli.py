@@ -39,7 +39,7 @@ VERBS = {
     "diff": "Tell how recipes and runs differ, and what follows from it.",
     "average": "Average the weights of checkpoints.",
     "export": "Write a trained run in a format that is used without seqcfg.",
-    "report": "Summarise one run or compare several.",
+    "report": "Show runs as one page: curves, samples, differences, claims.",
     "reproduce": "Make a run again and say whether the same came out.",
     "sweep": "Train a recipe with many settings and seeds.",
     "doctor": "Check this machine and this installation.",

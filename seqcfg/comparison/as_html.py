@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from seqcfg.comparison.document import Block, Cell, Document, Entries, Lines, Table
+from seqcfg.comparison.document import Block, Cell, Document, Entries, Lines, Section, Table
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1c2024; --quiet: #5f6b76; --line: #d9dee3; --back: #fff; --band: #f4f6f8;
@@ -31,13 +31,18 @@ def as_html(document: Document) -> str:
     """The whole page. Nothing in it is fetched, and no text of a recipe or an output becomes markup."""
     body = [f"<h1>{escape(document.title)}</h1>", _list(document.lead)]
     for section in document.sections:
-        body += [f"<h2>{escape(section.title)}</h2>", *(part for block in section.blocks for part in _block(block))]
+        body += [f"<h2>{escape(section.title)}</h2>", blocks_html(section)]
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<link rel="icon" href="data:,">\n<title>{escape(document.title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n'
     )
     return head + "\n".join(body) + "\n</body>\n</html>\n"
+
+
+def blocks_html(section: Section) -> str:
+    """What stands below the heading of a section."""
+    return "\n".join(part for block in section.blocks for part in _block(block))
 
 
 def _block(block: Block) -> Iterator[str]:

@@ -27,5 +27,7 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """A metric's value in four digits, or two places where it is large."""
+    """A metric's value in four digits, or two places where it is large; a power of ten where it is out of all bounds."""
+    if abs(value) >= 1e6:
+        return f"{value:.3g}"
     return f"{value:.2f}" if abs(value) >= 10 else f"{value:.4g}"
