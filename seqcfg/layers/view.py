@@ -22,12 +22,14 @@ class Context:
     updates  new values of untrained weights by path, to be assigned once per step
     prepared what `start` computed once from weights for every `step`, by path
     for_xla  whether XLA will compile what is traced: it has operations of its own that plain graphs lack
+    watched  None, or where layers that attend to a memory leave their weights by path, for who looks at them
     """
 
     training: bool = False
     seed: Any = None
     dtype: str = "float32"
     updates: dict[str, Any] = dataclasses.field(default_factory=dict)
+    watched: dict[str, Any] | None = None
     draws: dict[str, int] = dataclasses.field(default_factory=dict)
     prepared: dict[str, Any] = dataclasses.field(default_factory=dict)
     for_xla: bool = False
@@ -99,6 +101,11 @@ class View:
         draw = self.context.draws.get(self.path, 0)
         self.context.draws[self.path] = draw + 1
         return fold_seed(self.context.seed, f"{self.path}#{draw}")
+
+    def show_attention(self, weights: Any) -> None:
+        """Leaves [batch, heads, query, source] for who looks at attention to a memory; does nothing where nobody does."""
+        if self.context.watched is not None and getattr(self.component, "attend_to", "memory") == "memory":
+            self.context.watched[self.path] = weights
 
     def update(self, name: str, value: Any) -> None:
         """Sets an untrained weight (batch statistics, quantiser ranges) at the end of this step."""

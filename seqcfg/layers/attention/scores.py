@@ -51,4 +51,6 @@ def weights(w: Any, scores: Any, bias: Any, rate: float, cap: float | None) -> A
         scores = cap * tf.tanh(scores / cap)
     if bias is not None:
         scores = scores + tf.cast(bias, tf.float32)
-    return dropout(w, tf.cast(tf.nn.softmax(scores), dtype), rate)
+    probabilities = tf.nn.softmax(scores)
+    w.show_attention(probabilities)
+    return dropout(w, tf.cast(probabilities, dtype), rate)
