@@ -37,6 +37,7 @@ VERBS = {
     "decode": "Produce outputs for new inputs with a trained run.",
     "runs": "List runs, and show, label, remove or tidy up single ones.",
     "diff": "Tell how recipes and runs differ, and what follows from it.",
+    "score": "Tell how probable a trained run finds given outputs.",
     "average": "Average the weights of checkpoints.",
     "export": "Write a trained run in a format that is used without seqcfg.",
     "report": "Show runs as one page: curves, samples, differences, claims.",

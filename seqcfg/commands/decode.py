@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Callable
+from typing import Any
 
 import click
-
-BLOCK = 8192  # lines read before any is decoded: they are sorted by length
 
 
 @click.command()
@@ -22,113 +18,115 @@ BLOCK = 8192  # lines read before any is decoded: they are sorted by length
 )
 @click.option("--n-best", type=click.IntRange(min=1), help="Outputs per line, best first; more than one need jsonl or tsv.")
 @click.option("--scores", is_flag=True, help="Write scores and log-probabilities, too; needs jsonl or tsv.")
+@click.option("--tokens", is_flag=True, help="Write tokens: instead of the text, or beside it in jsonl.")
+@click.option("--alignments", is_flag=True, help="Write which source token each output token looked at most.")
 @click.option("--interactive", is_flag=True, help="Answer each line as it is typed.")
+@click.option("--restart", is_flag=True, help="Begin anew although an interrupted output is there.")
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N (the newest N) or a step number.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value, such as decoding.search.width=1.")
 def command(
-    run: str, source: str | None, target: str, style: str, n_best: int | None, scores: bool, interactive: bool, checkpoint: str,
-    overrides: tuple[str, ...],
+    run: str, source: str | None, target: str, style: str, n_best: int | None, scores: bool, tokens: bool, alignments: bool,
+    interactive: bool, restart: bool, checkpoint: str, overrides: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Decodes the lines of a file with the model in RUN: as many results as lines, in their order.
 
-    text: the best output of each line. tsv: line number, rank, output (, score, log-probability). jsonl: one object a line.
+    text: the best output of each line. tsv: line number, rank, output (, score, log-probability) (, alignment). jsonl: one
+    object a line. Alignments are pairs of source and output positions, in tokens from 0.
+
+    Standard input is answered as it comes. A file is written in parts: the same command after an interruption goes on.
+    An empty line has an empty output. Bytes that are no text (NUL, invalid UTF-8) become U+FFFD, and lines of more than
+    decoding.max_source_length tokens are cut, both with a warning.
     """
+    from seqcfg.evaluation.answering import answer
+
     if bool(source) == interactive:
         raise click.UsageError("give either --input FILE (- for standard input) or --interactive")
     if style == "text" and ((n_best or 1) > 1 or scores):
         raise click.UsageError("--n-best and --scores need --format jsonl or tsv")
-    decoder = _decoder(run, checkpoint, overrides, n_best)
-    write = WRITERS[style]
+    answerer = Answerer(run, checkpoint, overrides, n_best, style, scores, tokens, alignments)
     if interactive:
-        _converse(decoder, write, scores)
+        _converse(answerer)
         return
-    with _opened(source or "-") as lines, click.open_file(target, "w", encoding="utf-8") as out:
-        _decode_lines(decoder, lines, lambda number, decoded: write(out, number, decoded, scores))
-    if decoder.num_cut:
-        click.echo(f"{decoder.num_cut} lines were longer than decoding.max_source_length and were cut", err=True)
+    from seqcfg.data.line_stream import LineStream
+
+    answer([LineStream(source or "-")], target, answerer, answerer.purpose, restart, say)
+    if answerer.decoder.num_cut:
+        say(f"{answerer.decoder.num_cut} lines were longer than decoding.max_source_length and were cut")
 
 
-def _decoder(run: str, checkpoint: str, overrides: tuple[str, ...], n_best: int | None) -> Any:
-    from seqcfg.decoding.decoder import Decoder
-    from seqcfg.decoding.settings import Decoding
-    from seqcfg.decoding.with_outputs import with_outputs
-    from seqcfg.tasks.trained import open_run
-
-    trained = open_run(run, checkpoint, overrides, lambda line: click.echo(line, err=True))
-    settings = trained.experiment.recipe.decoding or Decoding()
-    if n_best:
-        settings = with_outputs(settings, n_best)
-    return Decoder(trained.experiment.recipe.task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision)
+def say(line: str) -> None:
+    """Tells the user, apart from the outputs."""
+    click.echo(line, err=True)
 
 
-def _decode_lines(decoder: Any, lines: Iterator[str], emit: Callable[[int, Any], None]) -> None:
-    """Blocks of lines through the decoder, with a count on a terminal's standard error."""
-    from itertools import islice
+class Answerer:
+    """Decodes rows of one text each, and writes what is wanted of the outputs."""
 
-    from seqcfg.data.progress import prepare_bar
+    def __init__(
+        self, run: str, checkpoint: str, overrides: tuple[str, ...], n_best: int | None, style: str, scores: bool, tokens: bool,
+        alignments: bool,
+    ):  # fmt: skip
+        from seqcfg.decoding.alignment import Aligner
+        from seqcfg.decoding.decoder import Decoder
+        from seqcfg.decoding.settings import Decoding
+        from seqcfg.decoding.with_outputs import with_outputs
+        from seqcfg.evaluation.written import Style
+        from seqcfg.tasks.trained import open_run
 
-    done = 0
-    with prepare_bar("lines") as progress:
-        while block := list(islice(lines, BLOCK)):
-            results = decoder.decode(block, lambda count, before=done: progress("decoding", before + count, 0))
-            for number, decoded in enumerate(results, done):
-                emit(number, decoded)
-            done += len(block)
+        trained: Any = open_run(run, checkpoint, overrides, say)
+        task = trained.experiment.recipe.task
+        settings = trained.experiment.recipe.decoding or Decoding()
+        settings = with_outputs(settings, n_best) if n_best else settings
+        parts = (task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision)
+        self.decoder = Decoder(*parts)
+        self._style = Style(style, scores, tokens_of(task, trained.codecs) if tokens else None)
+        self._aligner = Aligner(*parts) if alignments else None
+        fingerprint = trained.experiment.fingerprint
+        self.purpose = {
+            "checkpoint": trained.label,
+            "model": fingerprint["model"],
+            "decoding": fingerprint["decoding"],
+            "format": style,
+            "n-best": n_best,
+            "scores": scores,
+            "tokens": tokens,
+            "alignments": alignments,
+        }
+
+    def __call__(self, rows: list[tuple[str, ...]], first: int, progress: Callable[[int], None]) -> str:
+        texts = [row[0] for row in rows]
+        decoded = self.decoder.decode(texts, progress, first)
+        links = self._aligner.links(texts, [one.ids for one in decoded]) if self._aligner else [None] * len(decoded)
+        return "".join(self._style.decoded(first + place, one, link) for place, (one, link) in enumerate(zip(decoded, links, strict=True)))
 
 
-def _converse(decoder: Any, write: Callable[..., None], scores: bool) -> None:
-    click.echo("one line at a time; an empty line or end of file ends", err=True)
-    number = 0
-    while True:
-        click.echo("> ", nl=False, err=True)
-        line = sys.stdin.readline()
-        if not line.strip():
-            return
-        write(sys.stdout, number, decoder.decode([line.rstrip("\r\n")])[0], scores)
-        sys.stdout.flush()
-        number += 1
-
-
-@contextlib.contextmanager
-def _opened(name: str) -> Iterator[Iterator[str]]:
-    """The lines of a file or of standard input; raises UserError for what is not there or not UTF-8."""
-    import io
-
-    from seqcfg.data.unpack import open_bytes
+def tokens_of(task: Any, codecs: dict[str, Any]) -> Callable[[list[int]], list[str]]:
+    """What ids of the task's outputs stand for; raises UserError where outputs have no tokens."""
     from seqcfg.errors import UserError
 
-    if name != "-" and not Path(name).is_file():
-        raise UserError(f"{name}: there is no such file", hint="--input takes a file of one input per line, or -")
-    file = sys.stdin.buffer if name == "-" else open_bytes(Path(name))
-    try:
-        yield (line.rstrip("\r\n") for line in io.TextIOWrapper(file, encoding="utf-8-sig", newline="\n"))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{name}: is not UTF-8: {error.reason}", hint="convert it first, with iconv for instance") from error
+    if not hasattr(task, "target_codec"):
+        raise UserError(f"outputs of the task {task.type} have no tokens", hint="leave out --tokens")
+    return task.target_codec(codecs).tokens
 
 
-def _write_text(out: IO[str], number: int, decoded: Any, scores: bool) -> None:
-    out.write(_flat(decoded.text) + "\n")
+def _converse(answerer: Answerer) -> None:
+    is_terminal = sys.stdin.isatty()
+    if is_terminal:
+        import readline  # noqa: F401 - input() then has a history and can be edited
 
-
-def _write_tsv(out: IO[str], number: int, decoded: Any, scores: bool) -> None:
-    for rank, (text, score, total) in enumerate(zip(*decoded, strict=True), 1):
-        columns = [number + 1, rank, _flat(text).replace("\t", " "), *([f"{score:.6g}", f"{total:.6g}"] if scores else [])]
-        out.write("\t".join(map(str, columns)) + "\n")
-
-
-def _write_jsonl(out: IO[str], number: int, decoded: Any, scores: bool) -> None:
-    import json
-
-    entry: dict[str, Any] = {"line": number + 1, "text": decoded.text}
-    if len(decoded.texts) > 1:
-        entry["n_best"] = decoded.texts
-    if scores:
-        entry |= {"scores": decoded.scores, "log_probabilities": decoded.log_probabilities}
-    out.write(json.dumps(entry, ensure_ascii=False) + "\n")
-
-
-def _flat(text: str) -> str:
-    return text.replace("\r", " ").replace("\n", " ")
-
-
-WRITERS: dict[str, Callable[..., None]] = {"text": _write_text, "tsv": _write_tsv, "jsonl": _write_jsonl}
+    say("one line at a time; an empty line or end of file ends")
+    number = 0
+    while True:
+        if is_terminal:
+            try:
+                line = input("> ")
+            except EOFError:
+                return
+        else:
+            click.echo("> ", nl=False, err=True)
+            line = sys.stdin.readline()
+        if not line.strip():
+            return
+        sys.stdout.write(answerer([(line.rstrip("\r\n"),)], number, lambda done: None))
+        sys.stdout.flush()
+        number += 1

@@ -66,7 +66,7 @@ class Aligner:
         if len(timed(inputs)) != 1 or "prompt" in inputs:
             raise UserError(f"outputs of the task {self._task.type} have no source to be aligned with", hint="leave out --alignments")
         seen: dict[str, Any] = {}
-        w = view(self._declaration, self._weights, dtype=self._precision, attention=seen)
+        w = view(self._declaration, self._weights, dtype=self._precision, watched=seen)
         self._task.stepper(w).logits(inputs, ids, lengths)
         if not seen:
             raise UserError("no layer of the model attends to a memory, so outputs cannot be aligned", hint="leave out --alignments")

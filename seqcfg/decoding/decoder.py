@@ -19,18 +19,19 @@ FINE_TIMES = 48  # source lengths are rounded up to multiples of 8 until here, o
 
 
 class Decoded(NamedTuple):
-    """Outputs of one line, best first; an empty line has one empty output."""
+    """Outputs of one line, best first, their ids without the end id; an empty line has one empty output."""
 
     texts: list[str]
     scores: list[float]
     log_probabilities: list[float]
+    ids: list[list[int]]
 
     @property
     def text(self) -> str:
         return self.texts[0]
 
 
-EMPTY = Decoded([""], [0.0], [0.0])
+EMPTY = Decoded([""], [0.0], [0.0], [[]])
 
 
 class Decoder:
@@ -49,14 +50,17 @@ class Decoder:
         self._batches: collections.Counter[tuple[int, int, bool]] = collections.Counter()  # by rows, time and buffer
         self.num_cut = 0
 
-    def decode(self, texts: list[str], progress: Callable[[int], None] | None = None) -> list[Decoded]:
-        """One result per text, in order. `progress` is told how many texts are done. Raises UserError if the model gives NaN."""
-        return list(self.stream(texts, progress))
+    def decode(self, texts: list[str], progress: Callable[[int], None] | None = None, first: int = 0) -> list[Decoded]:
+        """One result per text, in order. `progress` is told how many texts are done. Raises UserError if the model gives NaN.
 
-    def stream(self, texts: list[str], progress: Callable[[int], None] | None = None) -> Iterator[Decoded]:
+        `first` is how many texts of the same corpus went before, which `progress` counts and on which draws depend.
+        """
+        return list(self.stream(texts, progress, first))
+
+    def stream(self, texts: list[str], progress: Callable[[int], None] | None = None, first: int = 0) -> Iterator[Decoded]:
         """As `decode`, a few thousand lines at a time."""
-        for first in range(0, len(texts), LINES_AT_ONCE):
-            yield from self._decode_some(texts[first : first + LINES_AT_ONCE], first, progress)
+        for start in range(0, len(texts), LINES_AT_ONCE):
+            yield from self._decode_some(texts[start : start + LINES_AT_ONCE], first + start, progress)
 
     def _decode_some(self, texts: list[str], first: int, progress: Callable[[int], None] | None) -> list[Decoded]:
         numbers = [number for number, text in enumerate(texts) if text.strip()]
@@ -142,7 +146,7 @@ class Decoder:
         start = 0
         for row, size in enumerate(sizes):
             scores, totals = hypotheses.scores[row, :size].tolist(), hypotheses.log_probabilities[row, :size].tolist()
-            yield Decoded(texts[start : start + size], scores, totals)
+            yield Decoded(texts[start : start + size], scores, totals, ids[start : start + size])
             start += size
 
 

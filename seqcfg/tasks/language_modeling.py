@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Loss, Model, Task
@@ -18,6 +18,8 @@ from seqcfg.tasks.text_ids import padded_ids, padded_ids_in_graph
 
 class LanguageModeling(Task, type="language_modeling"):
     """Maximises log p(text); decoding continues a given prompt."""
+
+    continues: ClassVar[bool] = True  # outputs begin with what is given, which may be nothing
 
     tokenizer: Name = param(doc="Tokenizer of the text, a name under `tokenizers`.")
     field: Name = param(default="text", doc="Field of the source's examples that holds the text.")
@@ -62,6 +64,14 @@ class LanguageModeling(Task, type="language_modeling"):
         is_equal = inputs["prompt"][:, :time] == ids[:, :time]
         shared = np.cumprod(is_equal & (ids[:, :time] > END), axis=1).sum(axis=1).astype(np.int32)
         return inputs | {"prompt_length": np.minimum(shared, inputs["prompt_length"])}, ids, lengths
+
+    def source_codec(self, codecs: dict[str, Any]) -> Any:
+        """The tokenizer of the prompt."""
+        return codecs[self.tokenizer]
+
+    def target_codec(self, codecs: dict[str, Any]) -> Any:
+        """The tokenizer of what is produced."""
+        return codecs[self.tokenizer]
 
     def decode_ids(self, codecs: dict[str, Any], ids: list[list[int]]) -> list[str]:
         return codecs[self.tokenizer].decode(ids)

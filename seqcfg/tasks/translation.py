@@ -57,6 +57,14 @@ class Translation(Task, type="translation"):
         """The stepper's inputs, and the targets' ids [pairs, time] with the end id inside lengths [pairs]."""
         return (self.encode_texts(codecs, sources), *padded_ids(codecs[self.target_tokenizer], targets))
 
+    def source_codec(self, codecs: dict[str, Any]) -> Any:
+        """The tokenizer of what is given."""
+        return codecs[self.source_tokenizer]
+
+    def target_codec(self, codecs: dict[str, Any]) -> Any:
+        """The tokenizer of what is produced."""
+        return codecs[self.target_tokenizer]
+
     def decode_ids(self, codecs: dict[str, Any], ids: list[list[int]]) -> list[str]:
         return codecs[self.target_tokenizer].decode(ids)
 

@@ -82,39 +82,6 @@ def test_decode_gives_the_hypotheses_of_evaluate(run, evaluated, tmp_path):
     assert out.read_text(encoding="utf-8") == stored(run, "hypotheses.txt")
 
 
-def test_decode_keeps_empty_lines_and_their_number(run):
-    result = call(decode, run, "--input", "-", input="one\n\n  \ntwenty\ttwo\r\nlast")
-    lines = result.stdout.split("\n")
-    assert len(lines) == 6 and lines[1] == lines[2] == lines[5] == ""
-
-
-def test_decode_writes_n_best_with_scores(run):
-    result = call(decode, run, "--input", "-", "--format", "jsonl", "--n-best", 2, "--scores", input="seven\neight\n")
-    first = json.loads(result.stdout.split("\n")[0])
-    assert first["line"] == 1 and first["text"] == first["n_best"][0] and len(first["scores"]) == 2
-    assert first["scores"] == sorted(first["scores"], reverse=True)
-    table = call(decode, run, "--input", "-", "--format", "tsv", "--n-best", 2, input="seven\n").stdout
-    assert [line.split("\t")[:2] for line in table.splitlines()] == [["1", "1"], ["1", "2"]]
-
-
-def test_decode_says_what_it_cannot_do(run, tmp_path):
-    with pytest.raises(UserError, match="cannot come from a beam of width 3"):
-        call(decode, run, "--input", "-", "--format", "tsv", "--n-best", 9, input="a\n")
-    with pytest.raises(UserError, match="there is no such file"):
-        call(decode, run, "--input", tmp_path / "none")
-    bad = tmp_path / "bad"
-    bad.write_bytes(b"fine\n\xff\n")
-    with pytest.raises(UserError, match="is not UTF-8"):
-        call(decode, run, "--input", bad)
-    assert call(decode, run).exit_code == 2
-    assert call(decode, run, "--input", "-", "--n-best", "2").exit_code == 2
-
-
-def test_interactive_answers_line_by_line(run):
-    result = call(decode, run, "--interactive", input="one\ntwo\n\n")
-    assert result.exit_code == 0 and len(result.stdout.splitlines()) == 2
-
-
 def test_a_split_that_is_not_there_is_refused(run):
     with pytest.raises(UserError, match="no split 'dev'"):
         call(evaluate, run, "--split", "dev", "--data-root", run.parent, "--cache-root", run.parent / "prepared")

@@ -44,6 +44,11 @@ class ByteCodec(Codec):
     def decode(self, ids: Iterable[Iterable[int]]) -> list[str]:
         return [bytes(one - NUM_RESERVED for one in row if one >= NUM_RESERVED).decode("utf-8", "replace") for row in ids]
 
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """Printable ASCII as it is, other bytes as <0xC3>."""
+        values = [int(one) - NUM_RESERVED for one in ids]
+        return [chr(value) if 32 < value < 127 else f"<0x{value:02X}>" if value >= 0 else "" for value in values]
+
     def graph(self) -> Any:
         symbols = [b""] * NUM_RESERVED + [bytes([byte]) for byte in range(256)]
 

@@ -33,6 +33,10 @@ class Codec:
         """The text of each list of ids; padding, start and end are passed over."""
         raise TypeError(f"{type(self).__name__} defines no decode")
 
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """What each id stands for, for looking at; not every one is text by itself."""
+        return self.decode([[one] for one in ids])
+
     def graph(self) -> Any:
         """A tf.Module for exported graphs, with the same ids as in Python; make it outside of a tf.function.
 

@@ -136,6 +136,10 @@ class PieceCodec(Codec):
         rows = [[int(one) for one in row] for row in ids]
         return self.processor.decode(rows) if rows else []
 
+    def tokens(self, ids: Iterable[int]) -> list[str]:
+        """Pieces, with U+2581 where a word begins."""
+        return [self.processor.id_to_piece(int(one)) for one in ids]
+
     def graph(self) -> Any:
         tokenizer = tf_text.SentencepieceTokenizer(model=self.data, out_type=tf.int32)
 
