@@ -9,6 +9,7 @@ import inspect
 from typing import Any
 
 from seqcfg.component.kinds import Layer, SequenceLayer
+from seqcfg.layers.rematerialization import matches, rematerialized
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
 
@@ -19,6 +20,7 @@ class Context:
 
     seed     int32 [2] tensor from (recipe seed, step), or None outside training: no randomness then
     dtype    name of the compute dtype; weights stay float32 where they are stored
+    rematerialized  patterns of layer paths whose inner results are not kept for the gradient
     updates  new values of untrained weights by path, to be assigned once per step
     prepared what `start` computed once from weights for every `step`, by path
     for_xla  whether XLA will compile what is traced: it has operations of its own that plain graphs lack
@@ -28,6 +30,7 @@ class Context:
     training: bool = False
     seed: Any = None
     dtype: str = "float32"
+    rematerialized: tuple[str, ...] = ()
     updates: dict[str, Any] = dataclasses.field(default_factory=dict)
     watched: dict[str, Any] | None = None
     draws: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -65,8 +68,8 @@ class View:
     def __call__(self, x: Any, *args: Any, **named: Any) -> Any:
         component = self._node.component
         if isinstance(x, Sequence) and isinstance(component, Layer) and not isinstance(component, SequenceLayer):
-            return x.with_values(self._run(type(component).__call__, x.values, *args, **named))
-        return self._run(type(component).__call__, x, *args, **named)
+            return x.with_values(self._call(x.values, *args, **named))
+        return self._call(x, *args, **named)
 
     def has(self, name: str) -> bool:
         """Whether a weight or child of this name was declared."""
@@ -113,6 +116,17 @@ class View:
         if weight.trainable:
             raise ValueError(f"{weight.path} is trained; only weights declared with trainable=False are updated by layers")
         self.context.updates[weight.path] = tf.cast(value, tf.float32)
+
+    def _call(self, *args: Any, **named: Any) -> Any:
+        method, node = type(self._node.component).__call__, self._node
+        if not matches(self.context.rematerialized, node.path):
+            return self._run(method, *args, **named)
+
+        def layer(weights: dict[str, Any], args: Any, named: dict[str, Any]) -> Any:
+            return View(node, self._tree | weights, self.context)._run(method, *args, **named)
+
+        weights = {weight.path: self._tree[weight.path] for weight in node.all_weights()}
+        return rematerialized(layer, weights, self.context, (args, named))
 
     def _run(self, method: Any, *args: Any, **named: Any) -> Any:
         with tf.name_scope((self._node.path.rpartition("/")[2] or type(self._node.component).__name__).replace("-", "_")):
