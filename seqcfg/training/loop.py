@@ -90,6 +90,7 @@ class TrainingLoop:
             self._progress.update(self.done, self._meter.measured())
             self._look_around()
         self._report_saved(self._keeper.outcomes())
+        self._step.refuse_too_many_skipped()
 
     def _next_stop(self) -> int:
         """The next step at which the host has something to do."""
@@ -152,6 +153,7 @@ class TrainingLoop:
                 metrics |= self._inputs.judge(weights, self._raise_if_stopped)
         except Interrupted:
             return
+        self._step.observe(self.done, metrics)
         self._journal.write(self.done, "validation", **metrics)
         self._journal.weights(self.done, weights)
         if self._inputs.judge is not None:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Optimizer, Schedule, Section
-from seqcfg.component.types import Fraction, Name, NonNegativeInt, PositiveFloat, PositiveInt, rules
+from seqcfg.component.types import Fraction, Name, NonNegativeInt, PositiveFloat, PositiveInt
 from seqcfg.optimizers.adam import Adam
 from seqcfg.schedules.inverse_sqrt import InverseSqrt
+from seqcfg.training.adapters import Adapters
+from seqcfg.training.averaging import WeightAveraging
+from seqcfg.training.clipping import Clip
 from seqcfg.training.early_stopping import EarlyStopping
-
-Patterns = Annotated[list[str], rules("patterns of weight paths such as model/encoder/*; seqcfg plan lists the paths")]
-
-
-class Clip(Record):
-    """Bounds on gradients, applied to the mean gradient of a step."""
-
-    norm: PositiveFloat | None = param(default=None, doc="Highest norm of all gradients of a learner together; above it they are scaled.")
-    value: PositiveFloat | None = param(default=None, doc="Highest absolute value of a single gradient entry.")
+from seqcfg.training.loss_scale import LossScale
+from seqcfg.training.noise import GradientNoise, Patterns, WeightNoise
+from seqcfg.training.penalties import Penalties
+from seqcfg.training.skipping import Skip
 
 
 class Learner(Record):
@@ -29,6 +27,9 @@ class Learner(Record):
     optimizer: Optimizer = param(default=Adam(), doc="How gradients become changes.")
     schedule: Schedule = param(default=InverseSqrt(peak=1e-3), doc="Learning rate by step.")
     clip: Clip = param(default=Clip(), doc="Bounds on the gradients.")
+    skip: Skip = param(default=Skip(), doc="Which updates are left out.")
+    penalties: Penalties = param(default=Penalties(), doc="Penalties on the size of weights.")
+    gradient_noise: GradientNoise | None = param(default=None, doc="Noise on the gradients; null for none.")
     every_steps: PositiveInt = param(default=1, doc="This learner takes part in every so manieth step.")
     offset_steps: NonNegativeInt = param(default=0, doc="First step in which it takes part; with every_steps, learners alternate.")
 
@@ -80,15 +81,30 @@ class Training(Section, type="training"):
     optimizer: Optimizer = param(default=Adam(), doc="How gradients become changes of weights.")
     schedule: Schedule = param(default=InverseSqrt(peak=1e-3), doc="Learning rate by step.")
     clip: Clip = param(default=Clip(), doc="Bounds on the gradients.")
+    skip: Skip = param(default=Skip(), doc="Which updates are left out.")
+    penalties: Penalties = param(default=Penalties(), doc="Penalties on the size of weights.")
+    gradient_noise: GradientNoise | None = param(default=None, doc="Noise on the gradients; null for none.")
     learners: dict[Name, Learner] = param(
-        factory=dict, doc="Several learners by name instead of the one that optimizer, schedule and clip describe."
+        factory=dict, doc="Several learners by name instead of the one that optimizer, schedule, clip, skip and penalties describe."
     )
     frozen: Patterns = param(factory=list, doc="Patterns of weights that keep their initial values.")
     accumulate_batches: PositiveInt = param(default=1, doc="Batches whose gradients are added up for one update.")
-    precision: Literal["float32", "bfloat16"] = param(default="float32", doc="Type in which layers compute; weights stay float32.")
+    precision: Literal["float32", "bfloat16", "float16"] = param(
+        default="float32", doc="Type in which layers compute; weights stay float32."
+    )
+    loss_scale: LossScale = param(default=LossScale(), doc="Scaling of losses in float16.")
     xla: bool = param(default=False, doc="Whether the step is compiled by XLA, once per batch shape; rarely pays on CPU.")
     ema_decay: Fraction | None = param(
         default=None, doc="Decay of an exponential moving average of the weights, used in evaluation; null for none."
+    )
+    weight_averaging: WeightAveraging | None = param(
+        default=None, doc="A plain mean of weights from the later updates, used in evaluation; null for none."
+    )
+    weight_noise: WeightNoise | None = param(default=None, doc="Noise on the weights; null for none.")
+    adapters: Adapters | None = param(default=None, doc="Weights that learn through low-rank adapters; null for none.")
+    rematerialized: Patterns = param(
+        factory=list,
+        doc="Patterns of layer paths, such as model/encoder/layers/1/blocks/*, whose inner results are computed again for the gradient.",
     )
     steps_per_call: PositiveInt = param(default=10, doc="Steps between two looks of the host at the run.", affects="nothing")
     log_every_steps: PositiveInt = param(default=50, doc="Steps between two lines of records.jsonl.", affects="nothing")
@@ -96,9 +112,21 @@ class Training(Section, type="training"):
     validation: Validation = param(default=Validation(), doc="Looking at held-out data while training.")
 
     def check(self):
-        if self.learners and (self.clip != Clip()):
-            yield "clip", "is not used when learners are given", "move it into the learners"
+        for field, unused in (("clip", Clip()), ("skip", Skip()), ("penalties", Penalties()), ("gradient_noise", None)):
+            if self.learners and getattr(self, field) != unused:
+                yield field, "is not used when learners are given", "move it into the learners"
+        if self.ema_decay and self.weight_averaging is not None:
+            yield "weight_averaging", "cannot be kept beside the moving average of ema_decay", "leave one of them out"
 
     def all_learners(self) -> dict[str, Learner]:
         """The learners by name; one called "main" unless the recipe lists its own."""
-        return self.learners or {"main": Learner(optimizer=self.optimizer, schedule=self.schedule, clip=self.clip)}
+        return self.learners or {
+            "main": Learner(
+                optimizer=self.optimizer,
+                schedule=self.schedule,
+                clip=self.clip,
+                skip=self.skip,
+                penalties=self.penalties,
+                gradient_noise=self.gradient_noise,
+            )
+        }

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqcfg.layers.create import view
+from seqcfg.distribution.assign import assign
+from seqcfg.distribution.devices import Devices
+from seqcfg.errors import UserError
 from seqcfg.lazy import tf
-from seqcfg.training.settings import Learner, Training
+from seqcfg.training.adapters import BASE
+from seqcfg.training.averaging import moving_decay
+from seqcfg.training.gradients import NO_INLINE, LossGradients
+from seqcfg.training.learning import Learning
+from seqcfg.training.settings import Training
 from seqcfg.training.state import State, assign_weights
 
 MEASURED = ("total", "weight", "nll", "positions", "tokens", "norm", "rate", "examples")
@@ -16,124 +22,115 @@ LATEST = ("norm", "rate")  # of these the last value counts, not the sum
 class TrainingStep:
     """Runs updates inside TensorFlow; `run` traces once, whatever the batch shapes are (without XLA)."""
 
-    def __init__(self, task: Any, declaration: Any, training: Training, state: State):
-        self._task, self._declaration, self._training, self._state = task, declaration, training, state
+    def __init__(self, task: Any, declaration: Any, training: Training, state: State, devices: Devices | None = None):
+        self._training, self._state, self._devices = training, state, devices or Devices()
         self._learners = training.all_learners()
-        self._paths = assign_weights(declaration, training)
-        self.stop = tf.Variable(False, trainable=False)  # set from outside, it ends a call after the update at work
+        names = assign_weights(declaration, training)
+        self._learning = {name: Learning(name, learner, names[name], state) for name, learner in self._learners.items()}
+        self._gradients = LossGradients(task, declaration, training, names, self._devices.count).compiled()
+        self._adapted = training.adapters.paths(declaration) if training.adapters is not None else []
+        self._average = tf.function(_averaged, autograph=False, experimental_attributes=NO_INLINE)
+        self.stop = self._devices.flag()  # set from outside, it ends a call after the update at work
         self.run = tf.function(self._run, autograph=False)
-        self._sums = tf.function(self._loss_sums, autograph=False, jit_compile=True) if training.xla else self._loss_sums
+        if int(state.step.numpy()) == 0:
+            for path in self._adapted:  # another run's weights may have been taken over since they were drawn
+                state.adapters[path + BASE].assign(state.weights[path])
 
     def _run(self, iterator: Any, count: Any) -> dict[str, Any]:
-        """`count` updates, or fewer: a call ends early after one that was skipped, and when `stop` is set.
+        """`count` updates, or fewer: a call ends early after one that was skipped, and when `stop` is set on any process.
 
         Returns sums over them, the last one's rate and gradient norm, and "each" [updates, len(MEASURED)] with what
-        every single one measured.
+        every single one measured; "stop" says whether `stop` ended the call.
         """
         skipped = self._state.skipped.read_value()
         each = tf.TensorArray(tf.float32, size=count, element_shape=[len(MEASURED)])
 
-        def goes_on(index: Any, _: Any) -> Any:
-            return (index < count) & ~self.stop.read_value() & (self._state.skipped.read_value() == skipped)
+        def goes_on(index: Any, stop: Any, _: Any) -> Any:
+            return (index < count) & ~stop & (self._state.skipped.read_value() == skipped)
 
-        def body(index: Any, each: Any) -> tuple[Any, Any]:
+        def body(index: Any, _: Any, each: Any) -> tuple[Any, Any, Any]:
             with tf.control_dependencies([index]):
-                seen = self._update(iterator)
-            return index + 1, each.write(index, tf.stack([seen[name] for name in MEASURED]))
+                batches = [iterator.get_next() for _ in range(self._training.accumulate_batches)]
+                seen = self._devices.run(self._update, batches)
+            return index + 1, seen["stop"], each.write(index, tf.stack([seen[name] for name in MEASURED]))
 
-        done, each = tf.while_loop(goes_on, body, (0, each), parallel_iterations=1)
+        start = (0, self._devices.stop_before(self.stop), each)
+        done, stop, each = tf.while_loop(goes_on, body, start, parallel_iterations=1)
         rows = each.stack()[:done]
         sums = dict(zip(MEASURED, tf.unstack(tf.reduce_sum(rows, 0)), strict=True))
-        return sums | {name: tf.reduce_sum(rows[-1:, MEASURED.index(name)]) for name in LATEST} | {"each": rows}
+        return sums | {name: tf.reduce_sum(rows[-1:, MEASURED.index(name)]) for name in LATEST} | {"each": rows, "stop": stop}
 
-    def _update(self, iterator: Any) -> dict[str, Any]:
-        """One update from `accumulate_batches` batches."""
+    def _update(self, batches: list[dict[str, Any]]) -> dict[str, Any]:
+        """One update from this replica's rows of the step's batches."""
         step = self._state.step.read_value()
-        gradients, seen, updates = self._sums(iterator.get_next(), step, 0)
-        for part in range(1, self._training.accumulate_batches):
-            more_gradients, more_seen, updates = self._sums(iterator.get_next(), step, part)
-            gradients, seen = tf.nest.map_structure(tf.add, (gradients, seen), (more_gradients, more_seen))
-        norms = [self._learn(name, gradients[name], seen[f"weight/{name}"], step) for name in self._learners]
+        gradients, seen, updates = self._devices.total(*self._sums(batches, step))
+        seed = tf.stack([tf.constant(self._training.seed, tf.int32), tf.cast(step, tf.int32)])
+        norms, skipped = [], tf.constant(0, tf.int64)
+        for name, learning in self._learning.items():
+            norm, is_left_out = learning(gradients[name], seen[f"weight/{name}"], step, seed)
+            norms.append(norm)
+            skipped += tf.cast(is_left_out, tf.int64)
+        assign(self._state.skipped, self._state.skipped.read_value() + skipped)
+        norm = tf.linalg.global_norm(norms)
+        self._finish(updates, step, tf.math.is_finite(norm))
+        return seen | {"norm": norm, "rate": next(iter(self._learning.values())).rate(step), "stop": self._devices.stop_after(self.stop)}
+
+    def _sums(self, batches: list[dict[str, Any]], step: Any) -> tuple[Any, Any, Any]:
+        """Gradients and measurements summed over this replica's part of the batches; untrained weights as the last leaves them."""
+        values = {name: variable.read_value() for name, variable in (self._state.weights | self._state.adapters).items()}
+        scaling = self._state.under("loss_scale/")
+        scale = scaling["scale"].read_value() if scaling else tf.constant(1.0)
+        gradients, seen, updates = None, None, {}
+        for part, batch in enumerate(batches):
+            number = part * self._devices.count + self._devices.index()
+            more, more_seen, updates = self._gradients(values, self._devices.part(batch), step, number, scale)
+            if gradients is None:
+                gradients, seen = more, more_seen
+            else:
+                gradients, seen = tf.nest.map_structure(tf.add, (gradients, seen), (more, more_seen))
+            values = values | updates
+        return gradients, seen, updates
+
+    def _finish(self, updates: dict[str, Any], step: Any, is_finite: Any) -> None:
+        """What follows the learners: statistics of layers, merged adapters, averages, the loss scale and the step."""
+        state, training = self._state, self._training
         for path, value in updates.items():
-            self._state.weights[path].assign(value)
-        self._track_average()
-        self._state.step.assign_add(1)
-        rate = next(iter(self._learners.values())).schedule(step)
-        return seen | {"norm": tf.linalg.global_norm(norms), "rate": rate}
+            assign(state.weights[path], value)
+        for path in self._adapted:
+            assign(state.weights[path], training.adapters.merged(path, {name: v.read_value() for name, v in state.adapters.items()}))  # type: ignore[union-attr]
+        done = step + 1
+        if state.average:
+            keep = moving_decay(training.ema_decay, done) if training.ema_decay else 1.0 - training.weight_averaging.share(done)  # type: ignore[union-attr]
+            for path, variable in state.average.items():
+                assign(variable, self._average(keep, variable.read_value(), state.weights[path].read_value()))
+        if scaling := state.under("loss_scale/"):
+            for name, value in training.loss_scale(is_finite, {name: v.read_value() for name, v in scaling.items()}).items():
+                assign(scaling[name], value)
+        assign(state.step, done)
 
-    def _loss_sums(self, batch: dict[str, Any], step: Any, part: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """({learner: gradients of its summed loss}, sums, new values of untrained weights) of one batch."""
-        seed = tf.stack([tf.constant(self._training.seed, tf.int32), tf.cast(step, tf.int32) * self._training.accumulate_batches + part])
-        tree = {path: variable.read_value() for path, variable in self._state.weights.items()}
-        with tf.GradientTape(persistent=len(self._learners) > 1, watch_accessed_variables=False) as tape:
-            tape.watch([tree[path] for paths in self._paths.values() for path in paths])
-            w = view(self._declaration, tree, training=True, seed=seed, dtype=self._training.precision)
-            losses = self._task.losses(w, batch)
-        gradients = {}
+    def observe(self, step: int, metrics: dict[str, float]) -> None:
+        """Tells the schedules what a validation at this step found; raises UserError where they watch another metric."""
         for name, learner in self._learners.items():
-            sources = [tree[path] for path in self._paths[name]]
-            unconnected = tf.UnconnectedGradients.ZERO
-            found = tape.gradient(losses[learner.loss].total, sources, unconnected_gradients=unconnected)
-            gradients[name] = [tf.convert_to_tensor(gradient) for gradient in found]
-        first = losses[next(iter(self._learners.values())).loss]
-        seen = {f"weight/{name}": losses[learner.loss].weight for name, learner in self._learners.items()}
-        seen |= {"total": first.total, "weight": first.weight, "nll": first.metrics.get("nll", first.total)}
-        return gradients, seen | _batch_sizes(batch), w.context.updates
+            memory = self._state.under(f"schedule/{name}/")
+            if not memory:
+                continue
+            before = {key: float(variable.numpy()) for key, variable in memory.items()}
+            try:
+                after = learner.schedule.observe(before, step, metrics)
+            except KeyError as missing:
+                known = ", ".join(sorted(metrics))
+                raise UserError(
+                    f"the schedule watches the metric {missing}, which validation does not give", hint=f"it gives {known}"
+                ) from None
+            for key, value in after.items():
+                memory[key].assign(value)
 
-    def _learn(self, name: str, gradients: list[Any], weight: Any, step: Any) -> Any:
-        """Applies one learner's mean gradient; returns its norm before clipping."""
-        learner = self._learners[name]
-        share = 1.0 / tf.maximum(weight, 1.0)
-        gradients = [gradient * share for gradient in gradients]
-        norm = tf.linalg.global_norm(gradients)
-        gradients = _clipped(learner, gradients, norm)
-        takes_part = tf.math.floormod(step - learner.offset_steps, learner.every_steps) == 0
-        is_finite = tf.math.is_finite(norm)
-
-        def apply() -> Any:
-            scalars = learner.optimizer.scalars(learner.schedule(step), tf.cast(step, tf.int64) // learner.every_steps)
-            for path, gradient in zip(self._paths[name], gradients, strict=True):
-                self._apply(name, learner, path, gradient, scalars)
-            return tf.constant(0, tf.int64)
-
-        def leave() -> Any:
-            return tf.where(is_finite, tf.constant(0, tf.int64), tf.constant(1, tf.int64))
-
-        self._state.skipped.assign_add(tf.cond(is_finite & takes_part, apply, leave))
-        return norm
-
-    def _apply(self, name: str, learner: Learner, path: str, gradient: Any, scalars: dict[str, Any]) -> None:
-        variable = self._state.weights[path]
-        slots = {slot: variables[path] for slot, variables in self._state.slots[name].items() if path in variables}
-        values = {slot: slot_variable.read_value() for slot, slot_variable in slots.items()}
-        value, values = learner.optimizer.update(gradient, variable.read_value(), values, scalars)
-        variable.assign(value)
-        for slot, slot_variable in slots.items():
-            slot_variable.assign(values[slot])
-
-    def _track_average(self) -> None:
-        """average = d average + (1 - d) weight with d = min(decay, (1 + t) / (10 + t)), so that early values fade."""
-        if not self._state.average:
-            return
-        t = tf.cast(self._state.step.read_value(), tf.float32)
-        decay = tf.minimum(self._training.ema_decay, (1.0 + t) / (10.0 + t))
-        for path, variable in self._state.average.items():
-            variable.assign(decay * variable + (1.0 - decay) * self._state.weights[path])
+    def refuse_too_many_skipped(self) -> None:
+        """Raises UserError when a learner's skip.max_in_a_row is reached."""
+        for name, learner in self._learners.items():
+            if counter := self._state.under(f"skip/{name}/").get("in_a_row"):
+                learner.skip.refuse_too_many(name, int(counter.numpy()), int(self._state.step.numpy()))
 
 
-def _clipped(learner: Learner, gradients: list[Any], norm: Any) -> list[Any]:
-    if learner.clip.value is not None:
-        gradients = [tf.clip_by_value(gradient, -learner.clip.value, learner.clip.value) for gradient in gradients]
-    if learner.clip.norm is not None:
-        factor = learner.clip.norm / tf.maximum(norm, learner.clip.norm)
-        gradients = [gradient * factor for gradient in gradients]
-    return gradients
-
-
-def _batch_sizes(batch: dict[str, Any]) -> dict[str, Any]:
-    """Positions computed, positions that are real, and examples, over the ragged features of a batch."""
-    lengths = {name: value for name, value in batch.items() if name.endswith("_length")}
-    positions = tf.add_n([tf.cast(tf.size(batch[name.removesuffix("_length")]), tf.float32) for name in lengths] or [tf.constant(0.0)])
-    tokens = tf.add_n([tf.cast(tf.reduce_sum(value), tf.float32) for value in lengths.values()] or [tf.constant(0.0)])
-    first = next(iter(lengths.values()), tf.zeros([0], tf.int32))
-    return {"positions": positions, "tokens": tokens, "examples": tf.reduce_sum(tf.cast(first > 0, tf.float32))}
+def _averaged(keep: Any, average: Any, weight: Any) -> Any:
+    return keep * average + (1.0 - keep) * weight

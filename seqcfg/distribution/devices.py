@@ -1,0 +1,52 @@
+"""Where an update is computed: one device. The other places offer the same."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from seqcfg.lazy import tf
+
+
+class Devices:
+    """One device of one process.
+
+    An update runs once per replica on its rows of each batch; what the replicas found is added up, and every one of
+    them changes its copy of the weights in the same way.
+    """
+
+    count = 1  # replicas over all processes
+    is_chief = True  # whether this process writes the run directory
+
+    def scope(self) -> contextlib.AbstractContextManager[Any]:
+        """Variables of the state are created within it."""
+        return contextlib.nullcontext()
+
+    def run(self, update: Callable[[list[Any]], dict[str, Any]], batches: list[Any]) -> dict[str, Any]:
+        """One update on every replica; returns what the first one measured."""
+        return update(batches)
+
+    def part(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """The rows of a batch that this replica computes. Called in `update`, like the following."""
+        return batch
+
+    def index(self) -> Any:
+        """The number of this replica, from 0."""
+        return 0
+
+    def total(self, gradients: Any, seen: Any, updates: Any) -> tuple[Any, Any, Any]:
+        """Gradients and measurements summed over the replicas, new values of untrained weights as their mean."""
+        return gradients, seen, updates
+
+    def flag(self) -> Any:
+        """A variable that ends a call when it is set on any process."""
+        return tf.Variable(False, trainable=False)
+
+    def stop_before(self, flag: Any) -> Any:
+        """Whether a call ends before its first update. Called outside `update`."""
+        return flag.read_value()
+
+    def stop_after(self, flag: Any) -> Any:
+        """Whether a call ends after this update; every process gets the same answer."""
+        return flag.read_value()
