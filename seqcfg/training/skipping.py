@@ -58,7 +58,8 @@ class Skip(Record):
 
     def __call__(self, norm: Any, numbers: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """(whether to leave out, the numbers after it); `norm` is that of the mean gradient before clipping."""
-        leave, now = ~tf.math.is_finite(norm), {}
+        leave = ~tf.math.is_finite(norm)
+        now: dict[str, Any] = {}
         if self.max_norm is not None:
             leave |= norm > self.max_norm
         if self.outliers is not None:
