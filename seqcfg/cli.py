@@ -36,6 +36,7 @@ VERBS = {
     "evaluate": "Measure a trained run.",
     "decode": "Produce outputs for new inputs with a trained run.",
     "runs": "List runs, and show, label, remove or tidy up single ones.",
+    "claims": "Tell what recipes claim, what was published and what was measured last.",
     "diff": "Tell how recipes and runs differ, and what follows from it.",
     "score": "Tell how probable a trained run finds given outputs.",
     "average": "Average the weights of checkpoints.",

@@ -28,6 +28,9 @@ class Claim(Record):
     value: float = param(doc="Value to reach, in the metric's own unit.")
     tolerance: NonNegativeFloat = param(default=0.0, doc="How far below the value a run may stay, in the metric's unit.")
     source: Text = param(default="", doc="Where the value was published or measured.")
+    dataset: Text = param(default="", doc="What the split is called by others, such as newstest2014.")
+    published: Text = param(default="", doc="The source's own figure and how it was taken; the value is what a run is held to.")
+    budget: Text = param(default="", doc="What a run that reaches it costs: hardware and time.")
 
 
 class Recipe(Record):
