@@ -23,6 +23,11 @@ th { color: var(--quiet); font-weight: 500; } tbody tr:nth-child(even) { backgro
 .right { text-align: right; white-space: nowrap; } code { font: .92em ui-monospace, monospace; }
 .quiet, small, .note { color: var(--quiet); } .good { color: var(--good); } .bad { color: var(--bad); } .strong { font-weight: 600; }
 small { display: block; }
+@media screen and (max-width: 46rem) { .stacks thead { display: none; } .stacks table, .stacks tbody, .stacks tr { display: block; }
+       .stacks tr { border-bottom: 2px solid var(--line); padding: .3rem 0; }
+       .stacks td { display: block; border: 0; padding: .1rem .4rem; }
+       .stacks td:empty { display: none; } .stacks td.right { text-align: left; }
+       .stacks td::before { content: attr(data-label) "  "; color: var(--quiet); font-size: .85em; } }
 @media print { body { max-width: none; padding: 0; font-size: 10pt; } .wide { overflow: visible; } tr { break-inside: avoid; } }
 """
 
@@ -74,8 +79,10 @@ def _table(header: list[str], rows: list[list[str]], right: frozenset[int]) -> s
         return ' class="right"' if column in right else ""
 
     titles = "".join(f"<th{mark(column)}>{escape(title)}</th>" for column, title in enumerate(header))
-    body = "".join("<tr>" + "".join(f"<td{mark(column)}>{cell}</td>" for column, cell in enumerate(row)) + "</tr>\n" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{titles}</tr></thead><tbody>\n{body}</tbody></table></div>'
+    labels = [f' data-label="{escape(title)}"' for title in header]
+    cells = [[f"<td{mark(column)}{labels[column]}>{cell}</td>" for column, cell in enumerate(row)] for row in rows]
+    body = "".join(f"<tr>{''.join(row)}</tr>\n" for row in cells)
+    return f'<div class="wide stacks"><table><thead><tr>{titles}</tr></thead><tbody>\n{body}</tbody></table></div>'
 
 
 def _cell(cell: Cell) -> str:

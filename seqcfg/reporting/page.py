@@ -38,7 +38,8 @@ pre { background: var(--card); border: 1px solid var(--line); border-radius: .5r
   overflow-x: auto; font-size: .85rem; line-height: 1.45; }
 mark { background: var(--changed); color: var(--changed-text); border-radius: .2rem; padding: 0 .15rem; }
 details { margin: .5rem 0; } summary { cursor: pointer; font-weight: 600; }
-th { position: static; }
+th { position: static; } code { overflow-wrap: anywhere; }
+@media (max-width: 46rem) { .stacks td.right { text-align: left; white-space: normal; } .stacks td:empty { display: none; } }
 @media print { nav { display: none; } details > * { display: block; } pre { white-space: pre-wrap; } figure, tr { break-inside: avoid; } }
 """
 PRINT_SCRIPT = """

@@ -109,3 +109,19 @@ def test_a_recipe_is_held_against_its_claims(place, value, code, word):
     assert done.returncode == code, done.stderr
     assert done.stdout.startswith(word)
     assert "perplexity on validation" in done.stdout
+
+
+@pytest.mark.slow
+def test_the_demo_is_made_again_to_the_bit_and_a_changed_value_is_found(tmp_path):
+    demo = ROOT / "recipes/mt/demo_numbers_enfr.yaml"
+    done = seqcfg(tmp_path, "train", demo, "--run", "demo", "--set", "training.steps=12", "--set", "training.log_every_steps=5")
+    assert done.returncode == 0, done.stderr
+    same = seqcfg(tmp_path, "reproduce", "demo")
+    assert (same.returncode, same.stdout[:24]) == (0, "bit-identical: 12 steps "), same.stderr
+    lock = json.loads((tmp_path / "demo" / LOCKFILE).read_text())
+    lock["recipe"]["training"]["schedule"]["peak"] = 0.0030001
+    (tmp_path / "demo" / LOCKFILE).write_text(json.dumps(lock))
+    other = seqcfg(tmp_path, "reproduce", "demo", "--steps", "6", "--format", "json")
+    assert other.returncode == 1, other.stderr
+    found = json.loads(other.stdout)["divergence"]
+    assert 1 < found["step"] <= 4 and found["weights"], found
