@@ -172,4 +172,11 @@ CODES = (
         "requires: [pyyaml>=99]",
         "install a version that fits, or change the requirement.",
     ),
+    Code(
+        "E0260",
+        "a password in a recipe",
+        "A recipe is copied into every run made of it: a URL with a password, or a variable named like a secret, is refused.",
+        "vars: {api_key: s3cr3t-value}",
+        "remove it, and keep it in the environment of whoever needs it.",
+    ),
 )

@@ -15,6 +15,7 @@ from seqcfg.recipe.compose import compose
 from seqcfg.recipe.node import Node
 from seqcfg.recipe.requirements import check_requirements
 from seqcfg.recipe.rules import check_rules, check_widths
+from seqcfg.recipe.secrets import check_secrets
 from seqcfg.recipe.sections import COMPOSITION_KEYS, SECTIONS
 from seqcfg.recipe.structure import check_structure
 from seqcfg.recipe.variables import substitute
@@ -41,7 +42,9 @@ def validate(file: str, overrides: Iterable[str] = ()) -> list[Problem]:
 
 def resolve(file: str, overrides: Iterable[str] = ()) -> Node:
     """The recipe with bases, overrides, variables and defaults applied, not yet held against any schema."""
-    tree = apply_defaults(substitute(override.apply(compose(file), overrides)))
+    composed = override.apply(compose(file), overrides)
+    _stop_at(check_secrets(composed))
+    tree = apply_defaults(substitute(composed))
     return dataclasses.replace(tree, value={key: node for key, node in tree.value.items() if key not in COMPOSITION_KEYS})
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from seqcfg.recipe.secrets import SHORTEST, is_secret_name
+
 MASK = "***"
-_SECRET_WORDS = {"password", "passwd", "passphrase", "secret", "secrets", "credential", "credentials", "apikey", "bearer", "authorization"}
-_KEY_OWNERS = {"api", "access", "private", "secret", "auth", "ssh", "encryption", "signing", "account"}
+_ASSIGNED = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)(['\"]?\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s,;)}\]]+)")
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s@]*@)?(?P<place>[^?#\s]*)(?:[?#]\S*)?")
 
 
@@ -32,22 +34,11 @@ def mask_command(arguments: Iterable[str]) -> list[str]:
 
 
 def mask_text(text: str) -> str:
-    """URLs without user and query, and the home folder as `~`."""
+    """The text without URLs' users and queries, values of secret environment variables, `password=...`, and the home folder."""
     text = _URL.sub(lambda found: found["scheme"] + found["place"], text)
+    for name, value in os.environ.items():
+        if len(value) >= SHORTEST and is_secret_name(name):
+            text = text.replace(value, MASK)
+    text = _ASSIGNED.sub(lambda found: f"{found[1]}{found[2]}{MASK}" if is_secret_name(found[1]) else found[0], text)
     home = str(Path.home())
     return text.replace(home, "~") if len(home) > 1 else text
-
-
-def is_secret_name(name: str) -> bool:
-    """Whether a value under this name is likely to be a password, key or access token."""
-    words = [word for word in re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.split(".")[-1]).lower()) if word]
-    if not words:
-        return False
-    if set(words) & _SECRET_WORDS:
-        return True
-    before = words[-2] if len(words) > 1 else ""
-    if words[-1] == "key":
-        return before in _KEY_OWNERS
-    if words[-1] == "token":  # --token, hf_token, access_token; not cls_token, start_token, unknown_token
-        return before == "" or before in _KEY_OWNERS | {"hf", "hub", "huggingface", "github", "gitlab", "wandb", "oauth", "refresh", "id"}
-    return False

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from seqcfg.errors import UserError
+from seqcfg.recipe.secrets import is_secret_name
 from seqcfg.runs import machine
 from seqcfg.runs.manifest import begin_attempt, finish_attempt, new_manifest, read_manifest, write_manifest
-from seqcfg.runs.masking import is_secret_name, mask_command
+from seqcfg.runs.masking import mask_command
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = {"data": "d1", "model": "m1", "training": "t1", "decoding": "e1"}
