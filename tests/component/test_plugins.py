@@ -3,9 +3,11 @@
 import configparser
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,19 @@ def test_a_plugin_that_cannot_be_used_is_named_without_a_trace(case, tmp_path):
     assert "seqcfg-bad 3.0" in done.stderr
     assert "Traceback" not in done.stderr
     assert "pip uninstall seqcfg-bad" in done.stderr or code == "E0602"
+
+
+def test_the_tutorial_shows_the_example_as_it_is():
+    page = (ROOT / "docs" / "tutorial_plugin.md").read_text(encoding="utf-8")
+    shown = dict(re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```$", page, re.DOTALL | re.MULTILINE))
+    assert {name: (EXAMPLE / name).read_text(encoding="utf-8") for name in shown} == shown
+    assert {path.name for path in EXAMPLE.rglob("*.py") if path.name != "__init__.py"} <= {Path(name).name for name in shown}
+
+
+def test_the_recipe_of_the_tutorial_is_valid_with_the_plugin(plugin, tmp_path):
+    page = (ROOT / "docs" / "tutorial_plugin.md").read_text(encoding="utf-8")
+    recipe = re.search(r"^    recipe_version: 1\n(?:(?:    .*)?\n)+", page, re.MULTILINE)[0]
+    file = tmp_path / "plugin.yaml"
+    file.write_text(textwrap.dedent(recipe), encoding="utf-8")
+    done = seqcfg(plugin, "validate", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
