@@ -29,7 +29,7 @@ def command() -> None:
 @click.argument("file", type=click.Path())
 @output_option
 def lingvo(file: str, output: str | None) -> None:
-    """Reads the dump of a Lingvo experiment's parameters (params.txt); its Transformer translators are known."""
+    """Reads the dump of a Lingvo experiment's parameters (params.txt); its Transformer and RNMT+ translators, and LAS."""
     from seqcfg.recipe.importing import lingvo
 
     target = free_target(output)
@@ -77,3 +77,5 @@ def finish(draft: Draft, target: Path | None) -> None:
         click.echo(str(remark), err=True)
     place = f"{target} written; next: seqcfg validate {target}" if target else "the recipe is on standard output"
     click.echo(f"{len(draft.remarks)} settings not carried over as they are; {place}", err=True)
+    if draft.missing:
+        click.echo(draft.missing, err=True)

@@ -11,9 +11,18 @@ from seqcfg.plan.table import total
 from seqcfg.recipe import shipped
 from seqcfg.recipe.experiment import load
 from seqcfg.recipe.importing import lingvo
+from seqcfg.recipe.validate import validate
 
 SAMPLES = Path(__file__).parent / "import_samples"
 BASE, CAPTION = SAMPLES / "WmtEnDeTransformerBase.params.txt", SAMPLES / "WmtCaptionEnDeTransformer.params.txt"
+RNMT, LAS = SAMPLES / "WmtEnDeRNMT.params.txt", SAMPLES / "Librispeech960Grapheme.params.txt"
+TINY_TASK = """\
+task:
+  type: translation
+  source_tokenizer: shared
+  target_tokenizer: shared
+  model: {type: encoder_decoder, source_embedding: {type: embedding, dim: 4}, encoder: {type: layer_norm}, decoder: {type: layer_norm}}
+"""
 CAPTION_KEYS = {  # of the caption dump and in this order: what is left behind
     "input.bucket_batch_limit",
     "input.file_pattern",
@@ -88,12 +97,70 @@ def test_encoders_unlike_their_decoder_are_refused(tmp_path):
         imported(CAPTION, tmp_path, **{"task.decoder.num_trans_layers": "3"})
 
 
-@pytest.mark.parametrize(
-    ("sample", "lacking"), [("WmtEnDeRNMT", "recurrent translation models"), ("Librispeech960Grapheme", "speech recognition")]
-)
-def test_other_experiments_are_refused_by_what_is_missing(sample, lacking):
-    with pytest.raises(UserError, match=rf"{sample}.params.txt:4: task.cls: seqcfg lacks {lacking}"):
-        lingvo.read(str(SAMPLES / f"{sample}.params.txt"), "mine")
+def test_other_experiments_are_refused_by_their_place(tmp_path):
+    with pytest.raises(UserError, match=r"params.txt:\d+: task.cls: the importer does not know Lingvo's PunctuatorModel"):
+        imported(CAPTION, tmp_path, **{"task.cls": "type/lingvo.tasks.punctuator.model/PunctuatorModel"})
+    with pytest.raises(UserError, match=r"task.encoder.cls: seqcfg lacks what Lingvo's TransformerEncoder does"):
+        imported(RNMT, tmp_path, **{"task.encoder.cls": "type/lingvo.tasks.mt.encoder/TransformerEncoder"})
+
+
+def test_an_rnmt_encoder_has_lingvo_s_weights_but_for_the_gains_within_its_cells(tmp_path):
+    experiment, _ = imported(RNMT, tmp_path)
+    ours = sum(w.size for w in experiment.declaration.all_weights() if w.path.startswith(("model/encoder", "model/source_embedding")))
+    embedding, projection = 16 * 2_048_000, 2_097_152 + 1024
+    cells = 2 * (8_388_608 + 4096) + 10 * (12_582_912 + 4096)  # kernel and bias of each; Lingvo adds 4096 gains to each
+    assert ours == embedding + cells + projection
+
+
+def test_an_rnmt_decoder_is_eight_lstms_with_attention_behind_the_first(tmp_path):
+    layers = imported(RNMT, tmp_path)[0].recipe.task.model.decoder.layers
+    assert [layer.type for layer in layers] == ["dropout", "lstm", "residual", "dropout", "lstm", "repeat"]
+    assert layers[2].layer.num_heads == 4 and layers[2].layer.values == "source" and layers[2].layer.attend_to == "memory"
+    assert layers[-1].times == 6 and layers[1].cell_cap == 10.0 and layers[1].output_activation == "none"
+
+
+def test_what_an_rnmt_experiment_does_otherwise_is_told_by_line(tmp_path):
+    _, draft = imported(RNMT, tmp_path)
+    lines = (tmp_path / "params.txt").read_text().splitlines()
+    assert all(lines[remark.line - 1].startswith(f"{remark.key} : ") for remark in draft.remarks)
+    why = {remark.key: remark.why for remark in draft.remarks}
+    assert "normalised" in why["task.encoder.lstm_tpl.cls"]
+    assert "0.2 is not carried over" in why["task.decoder.beam_search.coverage_penalty"]
+    assert "AdditiveAttention" in why["task.decoder.attention.inner_atten_params.cls"]
+    assert "context" in why["task.decoder.rnn_layers"]
+    assert len(why) == 16
+    _, other = imported(RNMT, tmp_path, **{"task.decoder.use_zero_atten_state": "True", "task.decoder.new_idea": "7"})
+    assert {remark.key for remark in other.remarks} - set(why) == {"task.decoder.use_zero_atten_state", "task.decoder.new_idea"}
+
+
+def test_training_and_search_of_an_rnmt_experiment_are_lingvo_s(tmp_path):
+    recipe = imported(RNMT, tmp_path)[0].recipe
+    rate, decay = recipe.training.schedule.schedules
+    assert rate.value == 1e-4
+    assert [(part.start, part.end, part.end_step) for part in decay.schedules] == [(1.0, 1.0, 500), (1.0, 0.5, 1_200_000)]
+    assert recipe.training.steps == 4_000_000 and recipe.training.optimizer.beta2 == 0.98
+    search = recipe.decoding.search
+    assert (search.width, search.length_penalty, search.formula, search.prune_margin, search.eos_margin) == (16, 0.2, "lingvo", 3.0, 5.0)
+    base = load(str(shipped.find("bases/transformer_lingvo")), allow_base=True).recipe
+    for field in ("formula", "end_among", "allow_unknown"):
+        assert getattr(search, field) == getattr(base.decoding.search, field)
+    assert recipe.decoding.length_limit == base.decoding.length_limit
+    assert recipe.task.loss == base.task.loss
+
+
+def test_a_recognizer_becomes_everything_but_its_task_and_says_so(tmp_path):
+    file = tmp_path / "las.yaml"
+    done = CliRunner().invoke(cli.cli, ["import", "lingvo", str(LAS), "--output", str(file)])
+    assert done.exit_code == 0, done.output
+    assert "It lacks `task:`" in done.stderr and "# It lacks `task:`" in file.read_text()
+    assert (
+        f"{LAS}:" in done.stderr and "task.encoder.conv_filter_shapes: [(3, 3, 1, 32), (3, 3, 32, 32)] is not carried over" in done.stderr
+    )
+    problems = validate(str(file))
+    assert [(problem.code, problem.path) for problem in problems] == [("E0302", "task")]
+    task = TINY_TASK.replace("shared", "characters")
+    file.write_text(file.read_text() + task)
+    assert [problem for problem in validate(str(file)) if problem.path.split(".")[0] not in ("data", "task")] == []
 
 
 def test_a_dump_without_a_size_is_refused_rather_than_given_the_base_s(tmp_path):

@@ -16,9 +16,10 @@ WIDTH = 110
 
 @dataclasses.dataclass
 class Draft:
-    """What is written: a shipped base and the values that replace its own.
+    """What is written: a shipped base, or none, and the values that replace its own.
 
-    `origin` says what it was made from, `advice` what the reader should know or do, `remarks` which keys were left behind.
+    `missing` says what the recipe lacks to be valid, `origin` what it was made from, `advice` what the reader should know
+    or do, `remarks` which keys were left behind.
     """
 
     name: str
@@ -28,13 +29,16 @@ class Draft:
     values: dict[str, Any]
     advice: list[str]
     remarks: list[Remark]
+    missing: str = ""
 
     def text(self) -> str:
         """The recipe as YAML with its origin in comments; values stand in the order of the recipe's sections."""
         lines = [MODELINE]
-        for note in [self.origin, *self.advice, self._left_behind()]:
+        for note in [self.origin, self.missing, *self.advice, self._left_behind()]:
             lines += textwrap.wrap(printable(note), WIDTH, initial_indent="# ", subsequent_indent="#   ")
         head = {"recipe_version": migrations.current_version(), "name": self.name, "about": self.about, "base": self.base}
+        if not self.base:
+            del head["base"]
         return "\n".join(lines) + "\n" + to_yaml({**head, **without_empty(self.values)})
 
     def _left_behind(self) -> str:

@@ -65,6 +65,10 @@ class Foreign:
             raise self.error(key, f"{value!r} is not a whole number", "correct it, or remove the line")
         return None if value is None else int(value)
 
+    def class_name(self, key: str, default: str) -> str:
+        """The last part of a value such as `type/lingvo.core.layers/EmbeddingLayer`."""
+        return str(self.get(key, default)).split("/")[-1]
+
     def error(self, key: str, message: str, hint: str) -> UserError:
         return UserError(problems=(Problem(message=message, hint=hint, path=key, file=self.file, line=self.line(key)),))
 

@@ -31,10 +31,29 @@ def remark_differences(foreign: Foreign, sizes: dict[str, Any]) -> None:
         leaf = key.rpartition(".")[2]
         if UNUSED.search(key) or leaf in MACHINERY:
             continue
-        text = "NoneType" if value is None else str(value) if not isinstance(value, str) or _is_word(value) else repr(value)
+        text = _text(value)
         if text in _accepted(leaf, sizes) or (leaf == "cls" and text.split("/")[-1] in CLASSES):
             continue
         foreign.remark(key, _difference(text, leaf, sizes))
+
+
+def remark_rest(foreign: Foreign, accepted: dict[str, set[str]], seen: str) -> None:
+    """A remark on every key that nothing has read, unless it is machinery, or matches `seen`, or says what Lingvo does by itself.
+
+    `accepted` maps the last part of a key to values that need no remark, beside those of Lingvo's own parts.
+    """
+    for key, value in foreign.unread():
+        leaf, text = key.rpartition(".")[2], _text(value)
+        is_known = text in ACCEPTED.get(leaf, {"NoneType"}) | accepted.get(leaf, set()) or (
+            leaf == "cls" and text.split("/")[-1] in CLASSES
+        )
+        if not (is_known or UNUSED.search(key) or leaf in MACHINERY or re.search(seen, key)):
+            foreign.remark(key, f"{text} is not carried over")
+
+
+def _text(value: Any) -> str:
+    """A value as the tables write it."""
+    return "NoneType" if value is None else str(value) if not isinstance(value, str) or _is_word(value) else repr(value)
 
 
 def _difference(text: str, leaf: str, sizes: dict[str, Any]) -> str:
