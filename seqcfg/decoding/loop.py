@@ -15,6 +15,7 @@ class State(NamedTuple):
 
     limits, lines [batch] int32: the longest output of each sentence, and its number in the corpus. own: what the search
     keeps, tensors [batch, ...]. fixed, moving: the stepper's, [batch, ...] and [batch * width, ...]. size: positions of the buffers.
+    prepared: what layers computed from weights alone, where the steps are traced apart from the start.
     """
 
     index: Any
@@ -24,6 +25,7 @@ class State(NamedTuple):
     own: Any
     fixed: Any
     moving: Any
+    prepared: Any = ()
 
 
 class Looped(Search):
@@ -93,4 +95,4 @@ def keep(state: State, width: int, sentences: Any) -> State:
         return tf.nest.map_structure(lambda tensor: tf.gather(tensor, places), part)
 
     limits, lines, own, fixed = take((state.limits, state.lines, state.own, state.fixed), sentences)
-    return State(state.index, state.size, limits, lines, own, fixed, take(state.moving, rows))
+    return state._replace(limits=limits, lines=lines, own=own, fixed=fixed, moving=take(state.moving, rows))

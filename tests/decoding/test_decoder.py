@@ -8,9 +8,11 @@ from seqcfg.component.component import Component
 from seqcfg.component.reserved_ids import END, NUM_RESERVED
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.decoder import Decoder, rounded
+from seqcfg.decoding.engine import rung, rung_below
 from seqcfg.decoding.greedy import Greedy
 from seqcfg.decoding.sample import Sample
 from seqcfg.decoding.settings import Decoding, LengthLimit
+from seqcfg.decoding.ways import Ways
 from seqcfg.decoding.with_outputs import with_outputs
 from seqcfg.errors import UserError
 from seqcfg.plan.declaration import declare
@@ -89,7 +91,7 @@ def test_a_trace_serves_all_shapes():
     one = decoder(batch_size=4)
     one.decode(TEXTS)
     one.decode(["ab"] * 9 + ["c" * 40])
-    assert [traced.experimental_get_tracing_count() for traced in one._traced.values()] == [1]
+    assert [traced.experimental_get_tracing_count() for traced in one._engine._traced[False]] == [1, 1]
 
 
 def test_long_lines_are_cut_and_counted_and_keep_their_end():
@@ -135,11 +137,31 @@ def test_no_lines_give_no_results():
 
 
 def test_shapes_that_come_often_are_compiled_and_give_the_same(monkeypatch):
-    monkeypatch.setattr("seqcfg.decoding.decoder.BATCHES_WORTH_COMPILING", 3)
+    monkeypatch.setattr("seqcfg.decoding.ways.COMPILATION_SECONDS", 0.0)
     one = decoder(batch_size=2, xla="auto")
-    assert one.decode(["abc", "de"] * 2)[1].text == "ef" and list(one._traced) == [False]
-    assert [r.text for r in one.decode(["abc", "de"] * 2)] == ["bcd", "ef"] * 2
-    assert list(one._traced) == [False, True]
+    for _ in range(5):
+        assert [r.text for r in one.decode(["abc", "de"] * 2)] == ["bcd", "ef"] * 2
+    assert any(row["xla_ms"] is not None and row["plain_ms"] is not None for row in one.ways)
+
+
+def test_a_compiled_shape_returns_to_plain_graphs_where_they_are_faster():
+    ways = Ways("auto")
+    ways.record((4, 20), False, 3.0, 10)
+    assert not ways.is_xla((4, 20)) and not ways.may_compile
+    ways.record((4, 20), False, 3.0, 10)
+    assert ways.is_xla((4, 20)) and not ways.is_xla((2, 20))
+    for seconds in (9.0, 5.0, 5.0):
+        assert ways.is_xla((4, 20))
+        ways.record((4, 20), True, seconds, 10)
+    assert ways.table() == [{"shape": [4, 20], "plain_ms": 300.0, "xla_ms": 500.0, "xla": False}]
+    ways.record((2, 20), False, 8.0, 10)
+    assert not ways.is_xla((2, 20)), "a compilation was measured to take nine seconds"
+    assert Ways("always").is_xla((1, 1)) and not Ways("never").is_xla((4, 20))
+
+
+def test_batches_shrink_along_few_rungs():
+    assert [rung(rows) for rows in (1, 2, 3, 5, 7, 13, 33, 49, 64)] == [1, 2, 3, 6, 8, 16, 48, 64, 64]
+    assert [rung_below(rows) for rows in (1, 2, 3, 4, 6, 8, 48, 64)] == [0, 1, 2, 3, 4, 6, 32, 48]
 
 
 def test_lines_that_outgrow_short_buffers_are_searched_again_and_batches_do_not_show(monkeypatch):
@@ -153,3 +175,11 @@ def test_lines_that_outgrow_short_buffers_are_searched_again_and_batches_do_not_
         assert ours.texts == theirs.texts and ours.scores == pytest.approx(theirs.scores, rel=1e-5)
     assert {short for short, _ in asked} == {True, False}
     assert max(len(text) for result in wanted for text in result.texts) > 8 + 16 // 4 + 8
+
+
+@pytest.mark.parametrize("search", [Beam(width=3, n_best=2), Greedy(), Sample(n_best=2, seed=4)], ids=["beam", "greedy", "sample"])
+def test_sentences_that_leave_a_batch_change_no_result(search):
+    texts = ["".join(chr(97 + (i * j) % 26) for j in range(1, 1 + i % 23)) for i in range(1, 60)]
+    together, alone = (decoder(Echo(sharpness=3.0), search=search, batch_size=size).decode(texts) for size in (64, 1))
+    assert [one.texts for one in together] == [one.texts for one in alone]
+    np.testing.assert_allclose(*([score for one in found for score in one.scores] for found in (together, alone)), rtol=1e-5)

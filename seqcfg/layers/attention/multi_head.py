@@ -157,14 +157,12 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         """
         return self._apply(values, names, self._joined(w, names))
 
-    def _joined(self, w: Any, names: list[str]) -> tuple[Any, Any]:
-        """One kernel and bias for the projections of these names."""
-        kernels, biases = zip(*[self._map_weights(w, name) for name in names], strict=True)
-        if len(names) == 1:
-            return kernels[0], biases[0]
-        return tf.concat(kernels, 1), tf.concat(biases, 0) if self.use_bias else None
+    def _joined(self, w: Any, names: list[str]) -> list[Any]:
+        """One kernel for the projections of these names, and one bias where there are biases."""
+        parts = zip(*[self._map_weights(w, name) for name in names], strict=True)
+        return [tf.concat(part, -1) if len(names) > 1 else part[0] for part in parts if part[0] is not None]
 
-    def _apply(self, values: Any, names: list[str], joined: tuple[Any, Any]) -> list[Any]:
+    def _apply(self, values: Any, names: list[str], joined: list[Any]) -> list[Any]:
         y = affine(values, *joined)
         heads = [self.num_heads if name == "query" else self._kv_heads for name in names]
         if len(names) == 1:

@@ -1,0 +1,121 @@
+"""The engine: a search traced once, run batch after batch; sentences that are over leave, and XLA compiles where it pays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from seqcfg.decoding.best_tokens import FOR_XLA
+from seqcfg.decoding.loop import State, begin, follow, keep
+from seqcfg.decoding.stepper import Hypotheses
+from seqcfg.decoding.ways import Ways
+from seqcfg.layers.create import view
+from seqcfg.lazy import np, tf
+
+
+class Engine:
+    """Runs a search over batches of numpy arrays. `stepper` makes the stepper of a view; `precision` is its compute dtype."""
+
+    def __init__(
+        self, search: Any, stepper: Callable[[Any], Any], declaration: Any, weights: dict[str, Any], precision: str, xla: str = "auto"
+    ):
+        self._search, self._stepper, self._declaration, self._weights, self._precision = search, stepper, declaration, weights, precision
+        self.ways = Ways(xla)
+        self._traced: dict[bool, tuple[Any, Any]] = {}  # by whether XLA compiles them
+
+    def __call__(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> Hypotheses:
+        """What `search` finds for inputs [rows, ...] within limits [rows], as numpy arrays; buffers have `size` positions.
+
+        After each stage the sentences that are over leave, and the others go on in a smaller batch: the next rung of
+        `rung`, so that few shapes occur. What leaves or stays changes no result: sentences never see one another.
+        """
+        state, shape = self._begin(inputs, limits, lines, size)
+        sentences = places = np.arange(len(limits), dtype=np.int32)
+        results: Any = None
+        while True:
+            state, found = self._proceed(state, sentences, (len(sentences), *shape))
+            if results is None:
+                results = found
+            else:
+                for whole, part in zip(results, found, strict=True):
+                    whole[places] = part
+            alive = np.flatnonzero(~found.is_over)
+            if not len(alive) or int(state.index) > size:
+                return results
+            over = np.flatnonzero(found.is_over)
+            sentences = np.concatenate([alive, over[: rung(len(alive)) - len(alive)]]).astype(np.int32)
+            places = places[sentences]
+
+    def _begin(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> tuple[State, tuple[int, ...]]:
+        """The first state, and what tells one shape of it from another besides the rows."""
+        times = tuple(value.shape[1] for value in inputs.values() if value.ndim > 1)
+        key = (0, len(limits), *times)
+        xla = self.ways.is_xla(key)
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        begun = time.monotonic()
+        state = self._functions(tensors, xla)[0](tensors, tf.constant(limits), tf.constant(lines), tf.constant(size))
+        self.ways.record(key, xla, time.monotonic() - begun, 1)
+        return state, (size, *times)
+
+    def _proceed(self, state: State, sentences: Any, key: tuple[int, ...]) -> tuple[State, Hypotheses]:
+        xla = self.ways.is_xla(key)
+        begun, index = time.monotonic(), int(state.index)
+        state, found = self._traced[xla][1](state, tf.constant(sentences), tf.constant(rung_below(len(sentences))))
+        result = Hypotheses(*(part.numpy() for part in found))
+        self.ways.record(key, xla, time.monotonic() - begun, int(state.index) - index)
+        return state, result
+
+    def _functions(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
+        """(begin, proceed), traced for any number of rows and positions; both ways, so that a state may change over."""
+        for way in (False, True) if xla or self.ways.may_compile else (False,):
+            if way not in self._traced:
+                self._traced[way] = self._trace(inputs, way)
+        return self._traced[xla]
+
+    def _trace(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
+        def first(inputs: dict[str, Any], limits: Any, lines: Any, size: Any) -> State:
+            w = self._view(xla)
+            state = begin(self._search, self._stepper(w), inputs, size, limits, lines)
+            return state._replace(prepared=w.context.prepared)
+
+        def proceed(state: State, sentences: Any, most_alive: Any) -> tuple[State, Hypotheses]:
+            w = self._view(xla)
+            w.context.prepared.update(state.prepared)
+            state = follow(self._search, self._stepper(w), keep(state, self._search.rows, sentences), most_alive)
+            return state, self._search.found(state.own)
+
+        specs = {name: tf.TensorSpec([None] * value.shape.rank, value.dtype) for name, value in inputs.items()}
+        vector, scalar = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
+        start = tf.function(for_xla(first, xla), input_signature=[specs, vector, vector, scalar], autograph=False, jit_compile=xla)
+        state = tf.nest.map_structure(
+            lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), start.get_concrete_function().structured_outputs
+        )
+        return start, tf.function(for_xla(proceed, xla), input_signature=[state, vector, scalar], autograph=False, jit_compile=xla)
+
+    def _view(self, xla: bool) -> Any:
+        return view(self._declaration, self._weights, dtype=self._precision, for_xla=xla)
+
+
+def for_xla(function: Callable[..., Any], xla: bool) -> Callable[..., Any]:
+    """The function, traced as XLA or plain graphs like it best."""
+
+    def traced(*arguments: Any) -> Any:
+        before = FOR_XLA.set(xla)
+        try:
+            return function(*arguments)
+        finally:
+            FOR_XLA.reset(before)
+
+    return traced
+
+
+def rung(rows: int) -> int:
+    """The smallest of 1, 2, 3, 4, 6, 8, 12, 16, 24 ... that is at least `rows`."""
+    power = 1 << (rows - 1).bit_length()
+    return power * 3 // 4 if power >= 4 and rows <= power * 3 // 4 else power
+
+
+def rung_below(rows: int) -> int:
+    """The largest number of sentences for which a batch of `rows` should become smaller; 0 for one row."""
+    return next((below for below in range(rows - 1, 0, -1) if rung(below) == below and below <= rows * 3 // 4), 0)
