@@ -78,14 +78,16 @@ class Judge:
         }
 
     def __call__(self, rows: list[tuple[str, ...]], first: int, progress: Callable[[int], None]) -> str:
+        from seqcfg.metrics.perplexity import size, words
+
         targets = [row[-1] for row in rows]
         sources = [row[0] if len(row) == 2 else "" for row in rows]
         scored = self._scorer.score(sources, targets, lambda done: progress(first + done))
         counts = {
             "lines": len(rows),
             "tokens": sum(len(one.ids) for one in scored),
-            "words": sum(len(text.split()) + 1 for text in targets),  # an end of line counts as one word and as one byte
-            "bytes": sum(len(text.encode("utf-8")) + 1 for text in targets),
+            "words": sum(map(words, targets)),
+            "bytes": sum(map(size, targets)),
         }
         self._sums = {name: self._sums[name] + count for name, count in counts.items()}
         self._total += sum(one.log_probability for one in scored)

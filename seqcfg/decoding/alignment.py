@@ -22,7 +22,7 @@ class Aligner:
         self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32"
     ):
         self._task, self._declaration, self._codecs, self._settings, self._precision = task, declaration, codecs, settings, precision
-        self._weights = {path: tf.convert_to_tensor(value) for path, value in weights.items()}
+        self._weights = {path: one if isinstance(one, tf.Variable) else tf.convert_to_tensor(one) for path, one in weights.items()}
         self._traced: Any = None
 
     def attention(self, sources: list[str], ids: list[list[int]]) -> list[Any]:

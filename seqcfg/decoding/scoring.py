@@ -15,12 +15,16 @@ PAIRS_AT_ONCE = 8192  # that are encoded and sorted together
 
 
 class Scored(NamedTuple):
-    """One pair: `ids` of the target with its end id, the log-probability of each, their sum, and the sum as the search ranks it."""
+    """One pair: `ids` of the target with its end id, the log-probability of each, their sum, and the sum as the search ranks it.
+
+    `num_best` is how many of the ids are the most probable ones where they stand.
+    """
 
     ids: list[int]
     log_probabilities: list[float]
     log_probability: float
     score: float
+    num_best: int
 
 
 class Scorer:
@@ -33,7 +37,7 @@ class Scorer:
         self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32"
     ):
         self._task, self._declaration, self._codecs, self._settings, self._precision = task, declaration, codecs, settings, precision
-        self._weights = {path: tf.convert_to_tensor(value) for path, value in weights.items()}
+        self._weights = {path: one if isinstance(one, tf.Variable) else tf.convert_to_tensor(one) for path, one in weights.items()}
         self._traced: Any = None
         self.num_cut = 0
 
@@ -65,29 +69,31 @@ class Scorer:
         for chosen in batches_by_length(np.maximum(lengths, id_lengths), MAX_TOKENS):
             batch = batch_of(inputs, chosen, int(lengths[chosen].max()))
             rows = ids[chosen, : int(id_lengths[chosen].max())]
-            found = self._log_probabilities(batch, rows, id_lengths[chosen])
-            for place, row, values in zip(chosen, rows, found, strict=True):
-                results[place] = self._scored(row, values, int(id_lengths[place]))
+            found = self._run(batch, rows, id_lengths[chosen])
+            for place, row, values, is_best in zip(chosen, rows, *found, strict=True):
+                results[place] = self._scored(row, values, is_best, int(id_lengths[place]))
             done += len(chosen)
             yield results if done == len(results) else [], done
 
-    def _scored(self, ids: Any, values: Any, length: int) -> Scored:
+    def _scored(self, ids: Any, values: Any, is_best: Any, length: int) -> Scored:
         total = float(values[:length].sum(dtype=np.float64))
         rank = getattr(self._settings.search, "rank", None)
-        return Scored(ids[:length].tolist(), values[:length].tolist(), total, rank(total, length) if rank else total)
+        score = rank(total, length) if rank else total
+        return Scored(ids[:length].tolist(), values[:length].tolist(), total, score, int(is_best[:length].sum()))
 
-    def _log_probabilities(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
-        """Of each id [batch, time], as a numpy array; 0 behind the lengths."""
+    def _run(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> list[Any]:
+        """The log-probability of each id [batch, time], 0 behind the lengths, and whether no other is above it, as numpy arrays."""
         if self._traced is None:
             specs = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in inputs.items()}
             signature = [specs, tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
             self._traced = tf.function(self._forced, input_signature=signature, autograph=False)
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
-        return self._traced(tensors, tf.constant(ids), tf.constant(lengths)).numpy()
+        return [found.numpy() for found in self._traced(tensors, tf.constant(ids), tf.constant(lengths))]
 
-    def _forced(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
+    def _forced(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> tuple[Any, Any]:
         stepper = self._task.stepper(view(self._declaration, self._weights, dtype=self._precision))
-        return log_probabilities_of(stepper.logits(inputs, ids, lengths), ids, lengths)
+        logits = stepper.logits(inputs, ids, lengths)
+        return log_probabilities_of(logits, ids, lengths), tf.argmax(logits, axis=-1, output_type=tf.int32) == ids
 
 
 def log_probabilities_of(logits: Any, ids: Any, lengths: Any) -> Any:

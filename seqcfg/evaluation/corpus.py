@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
 
 from seqcfg.component.component import Component
 from seqcfg.data.loader import evaluation_batches
+from seqcfg.decoding.alignment import Aligner
 from seqcfg.decoding.decoder import Decoder
+from seqcfg.decoding.scoring import Scorer
 from seqcfg.decoding.settings import Decoding
 from seqcfg.decoding.with_outputs import with_outputs
 from seqcfg.errors import UserError
-from seqcfg.evaluation.measure import Measured, counts_of, measure
+from seqcfg.evaluation.measure import Measured, Outcome, measure
+from seqcfg.evaluation.page import MAX_MAPS
 from seqcfg.evaluation.settings import Evaluation
+from seqcfg.metrics.perplexity import Perplexity
 from seqcfg.metrics.score import Score
 from seqcfg.tasks.held_out import HeldOutLoss
+
+MAX_DRAWN_TOKENS = 100  # of either side: what is longer makes no picture that one could read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,32 +62,78 @@ class Evaluator:
         recipe = trained.experiment.recipe
         settings: Any = recipe.evaluation or Evaluation()
         self._task, self._settings = recipe.task, settings
-        most = max([1, *(metric.num_candidates for metric in settings.metrics if metric.needs != "loss")])
+        most = max([1, *(getattr(metric, "num_candidates", 1) for metric in settings.metrics)])
         decoding: Any = recipe.decoding or Decoding()
         self.decoding = with_outputs(decoding, most) if most > decoding.search.num_outputs else decoding
         self._held_out = HeldOutLoss(self._task, trained.declaration, trained.precision)
-        self._decoder = Decoder(self._task, trained.declaration, trained.weights, trained.codecs, self.decoding, trained.precision)
+        self._needs = {metric.needs for metric in settings.metrics}
+        parts = (trained.codecs, self.decoding, trained.precision)
+        self._decoder = Decoder(self._task, trained.declaration, trained.weights, *parts)
+        self._scorer = Scorer(self._task, trained.declaration, self._decoder.weights, *parts)
+        self._aligner = Aligner(self._task, trained.declaration, self._decoder.weights, *parts)
+        self._codecs = trained.codecs
 
     def __call__(self, trained: Any, progress: Callable[[str, int, int], None]) -> Evaluated:
         """Measures the weights of `trained`, which must be of the recipe that the evaluator was made for."""
         for path, variable in self._decoder.weights.items():
             variable.assign(trained.weights[path])
-        columns, task = self._columns, self._task
-        progress("loss", 0, columns.num_examples)
-        batches = evaluation_batches(columns, task.features(), max_tokens=self._settings.max_tokens)
+        progress("loss", 0, self._columns.num_examples)
+        batches = evaluation_batches(self._columns, self._task.features(), max_tokens=self._settings.max_tokens)
         losses = self._held_out(self._decoder.weights, (batch.arrays for batch in batches))
         start, cut_before = time.monotonic(), self._decoder.num_cut
-        sources: list[str] = []
-        references: list[list[str]] = []
-        decoded: list[Any] = []
-        if any(metric.needs != "loss" for metric in self._settings.metrics):
-            sources, references = task.sources(columns), [_as_list(one) for one in task.references(columns)]
-            decoded = self._decoder.decode(sources, lambda done: progress("decoding", done, len(sources)))
+        decoded = self._decode(progress)
         seconds = time.monotonic() - start
-        counts = counts_of(task.references(columns), self._held_out.weight) if _needs_counts(self._settings.metrics) else {}
-        measured = measure(self._settings, sources, decoded, references, losses, counts)
+        outcome = Outcome(self.sources, self.references, decoded, self._score(progress), losses, self._held_out.weight)
+        measured = measure(self._settings, outcome)
         num_cut = self._decoder.num_cut - cut_before
-        return Evaluated(self.split, trained.label, trained.step, measured, losses, sources, references, decoded, num_cut, seconds)
+        return Evaluated(
+            self.split, trained.label, trained.step, measured, losses, self.sources, self.references, decoded, num_cut, seconds
+        )  # fmt: skip
+
+    @functools.cached_property
+    def sources(self) -> list[str]:
+        """What is decoded, where the task knows texts."""
+        return self._task.sources(self._columns) if hasattr(self._task, "sources") else []
+
+    @functools.cached_property
+    def references(self) -> list[list[str]]:
+        """What outputs are compared with, where the task knows texts."""
+        return [_as_list(one) for one in self._task.references(self._columns)] if hasattr(self._task, "references") else []
+
+    def attention(self, evaluated: Evaluated, progress: Callable[[str, int, int], None]) -> dict[int, dict[str, Any]]:
+        """{index of a line: its attention as a page draws it}, of the lines that the page shows first.
+
+        Raises UserError where outputs have no source to be aligned with.
+        """
+        places = [place for place, one in enumerate(evaluated.decoded) if len(one.ids[0]) <= MAX_DRAWN_TOKENS][:MAX_MAPS]
+        progress("attention", 0, len(places))
+        outputs = [evaluated.decoded[place].ids[0] for place in places]
+        matrices = self._aligner.attention([evaluated.sources[place] for place in places], outputs)
+        source, target = self._task.source_codec(self._codecs), self._task.target_codec(self._codecs)
+        inputs = source.encode([evaluated.sources[place] for place in places])
+        return {
+            place: {"source": source.tokens(given[: matrix.shape[1]]), "target": target.tokens(ids), "weights": matrix.round(3).tolist()}
+            for place, ids, given, matrix in zip(places, outputs, inputs, matrices, strict=True)
+            if matrix.size and matrix.shape[1] <= MAX_DRAWN_TOKENS
+        }
+
+    def _decode(self, progress: Callable[[str, int, int], None]) -> list[Any]:
+        if not self._needs & {"strings", "sources"}:
+            return []
+        return self._decoder.decode(self.sources, lambda done: progress("decoding", done, len(self.sources)))
+
+    def _score(self, progress: Callable[[str, int, int], None]) -> list[Any]:
+        """The references as the model finds them, one by one, where a metric asks for it and the task can tell."""
+        if not hasattr(self._task, "encode_pairs"):
+            if "scored" in self._needs:
+                hint = "leave out the metrics that look at single tokens of references"
+                raise UserError(f"the task {self._task.type} does not score pairs of texts", hint=hint)
+            return []
+        if "scored" not in self._needs and not any(isinstance(metric, Perplexity) for metric in self._settings.metrics):
+            return []
+        texts = [one[0] for one in self.references]
+        given = [""] * len(texts) if getattr(self._task, "continues", False) else self.sources
+        return self._scorer.score(given, texts, lambda done: progress("scoring", done, len(texts)))
 
 
 def evaluate(trained: Any, columns: Any, split: str, progress: Callable[[str, int, int], None]) -> Evaluated:
@@ -95,17 +148,17 @@ def columns_of(prepared: Any, split: str) -> Any:
     return prepared.splits[split]
 
 
-def as_plain(component: Any) -> dict[str, Any]:
-    """A component's fields, with its type where it has one."""
-    plain: dict[str, Any] = {"type": component.type} if component.type else {}
-    for field in dataclasses.fields(component):
-        value = getattr(component, field.name)
-        plain[field.name] = as_plain(value) if isinstance(value, Component) else value
-    return plain
-
-
-def _needs_counts(metrics: list[Any]) -> bool:
-    return any(getattr(metric, "per", "token") != "token" for metric in metrics if metric.needs == "loss")
+def as_plain(value: Any) -> Any:
+    """A component's fields as JSON can hold them, with its type where it has one; other values as they are."""
+    if isinstance(value, dict):
+        return {name: as_plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_plain(one) for one in value]
+    if not isinstance(value, Component):
+        return value
+    component: Any = value
+    fields = {field.name: as_plain(getattr(value, field.name)) for field in dataclasses.fields(component)}
+    return ({"type": value.type} if value.type else {}) | fields
 
 
 def _as_list(references: Any) -> list[str]:

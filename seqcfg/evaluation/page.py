@@ -104,16 +104,20 @@ def _scores(summary: dict[str, Any]) -> str:
 
 
 def _charts(metrics: list[dict[str, Any]], sentences: Sequence[dict[str, Any]]) -> str:
-    words = {
-        "references": [float(len(one["references"][0].split())) for one in sentences],
-        "hypotheses": [float(len(one["hypothesis"].split())) for one in sentences],
-    }
+    words = {"references": [float(len(one["references"][0].split())) for one in sentences]}
+    if _is_decoded(sentences):
+        words["hypotheses"] = [float(len(one["hypothesis"].split())) for one in sentences]
     figures = [histogram("Length in words", words)]
     for score in metrics:
         if score["name"] in sentences[0]["metrics"]:
             figures.append(histogram(f"{score['name']} of single lines", {"lines": [one["metrics"][score["name"]] for one in sentences]}))
-    figures.append(histogram("Log-probability of outputs (nats)", {"lines": [one["log_probability"] for one in sentences]}))
+    if _is_decoded(sentences):
+        figures.append(histogram("Log-probability of outputs (nats)", {"lines": [one["log_probability"] for one in sentences]}))
     return f'<div class="charts">{"".join(figures)}</div>'
+
+
+def _is_decoded(sentences: Sequence[dict[str, Any]]) -> bool:
+    return bool(sentences) and sentences[0]["hypothesis"] is not None
 
 
 def _legend(shown: int, total: int) -> str:
@@ -124,9 +128,12 @@ def _legend(shown: int, total: int) -> str:
 
 def _lines(metrics: list[dict[str, Any]], sentences: Sequence[dict[str, Any]]) -> str:
     names = [score["name"] for score in metrics if sentences and score["name"] in sentences[0]["metrics"]]
-    columns = [Column("line", True), Column("source"), Column("reference"), Column("hypothesis")]
-    columns += [Column(name, True, f"{name} of this line alone") for name in names]
-    columns += [Column("log p", True, "log-probability of the output in nats"), Column("length", True, "words of the output / reference")]
+    values = [Column(name, True, f"{name} of this line alone") for name in names]
+    columns = [Column("line", True), Column("source"), Column("reference")]
+    if not _is_decoded(sentences):
+        rows = [[*_given(one), *(number(one["metrics"][name]) for name in names)] for one in sentences]
+        return table("lines", [*columns, *values], rows)
+    columns += [Column("hypothesis"), *values, Column("log p", True, "log-probability of the output in nats")]
     rows, maps = [], 0
     for one in sentences:
         references = [marked(text, one["hypothesis"]) for text in one["references"]]
@@ -134,10 +141,15 @@ def _lines(metrics: list[dict[str, Any]], sentences: Sequence[dict[str, Any]]) -
         if "attention" in one and maps < MAX_MAPS:
             hypothesis, maps = hypothesis + _map(one["attention"]), maps + 1
         words = len(one["hypothesis"].split()), len(one["references"][0].split())
-        row = [Cell(str(one["line"]), one["line"]), Cell(escape(one["source"])), Cell("<br>".join(left for left, _ in references))]
-        row += [Cell(hypothesis), *(number(one["metrics"][name]) for name in names), number(one["log_probability"])]
+        row = [*_given(one)[:2], Cell("<br>".join(left for left, _ in references)), Cell(hypothesis)]
+        row += [*(number(one["metrics"][name]) for name in names), number(one["log_probability"])]
         rows.append([*row, number(words[0] / words[1] if words[1] else None)])
-    return table("lines", columns, rows)
+    return table("lines", [*columns, Column("length", True, "words of the output / reference")], rows)
+
+
+def _given(one: dict[str, Any]) -> list[Cell]:
+    """The cells of a line's number, source and references."""
+    return [Cell(str(one["line"]), one["line"]), Cell(escape(one["source"])), Cell("<br>".join(map(escape, one["references"])))]
 
 
 def _map(attention: dict[str, Any]) -> str:

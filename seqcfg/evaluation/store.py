@@ -20,37 +20,44 @@ def folder_of(split: str, label: str) -> str:
     return f"evaluations/{split}-{label}"
 
 
-def write(trained: Any, evaluated: Evaluated) -> Path:
-    """Stores the result below the run's evaluations/ and returns the folder; an earlier one of the same name is replaced."""
+def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any]] | None = None) -> Path:
+    """Stores the result below the run's evaluations/ and returns the folder; an earlier one of the same name is replaced.
+
+    attention: {index of a line: {"source", "target": tokens, "weights": [[...]]}}, for the page.
+    """
     folder = folder_of(evaluated.split, evaluated.label)
     run = trained.run
     (run.folder / folder / METRICS).unlink(missing_ok=True)  # first: what is half replaced does not count as whole
     best = {"sources": evaluated.sources, "hypotheses": evaluated.hypotheses, "references": [texts[0] for texts in evaluated.references]}
-    for name, texts in best.items():
+    for name, texts in best.items() if evaluated.decoded else ():
         run.write(f"{folder}/{name}.txt", "".join(f"{one_line(text)}\n" for text in texts))
     found, lines = finite(summary(trained, evaluated)), [finite(one) for one in sentences(evaluated)]
     run.write(f"{folder}/{SENTENCES}", "".join(f"{as_json(one)}\n" for one in lines))
     arrays = {one.score.name: one.statistics for one in evaluated.measured if one.statistics is not None}
     run.write(f"{folder}/{STATISTICS}", statistics_bytes(arrays))
-    run.write(f"{folder}/{PAGE}", page(trained.experiment.name, found, lines))
+    shown = [line | ({"attention": attention[index]} if attention and index in attention else {}) for index, line in enumerate(lines)]
+    run.write(f"{folder}/{PAGE}", page(trained.experiment.name, found, shown))
     text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
     return run.write(f"{folder}/{METRICS}", text + "\n").parent  # last: it says that the rest is there
 
 
 def sentences(evaluated: Evaluated) -> Iterator[dict[str, Any]]:
-    """What each line of sentences.jsonl holds."""
+    """What each line of sentences.jsonl holds; hypothesis, score and log_probability are None where nothing was decoded."""
     values = {one.score.name: one.line_values for one in evaluated.measured if one.line_values is not None}
-    for index, decoded in enumerate(evaluated.decoded):
+    if not values and not evaluated.decoded:
+        return
+    for index, references in enumerate(evaluated.references):
+        decoded = evaluated.decoded[index] if evaluated.decoded else None
         entry = {
             "line": index + 1,
             "source": evaluated.sources[index],
-            "hypothesis": decoded.text,
-            "references": evaluated.references[index],
-            "score": decoded.scores[0],
-            "log_probability": decoded.log_probabilities[0],
+            "hypothesis": decoded.text if decoded else None,
+            "references": references,
+            "score": decoded.scores[0] if decoded else None,
+            "log_probability": decoded.log_probabilities[0] if decoded else None,
             "metrics": {name: round(line[index], 4) for name, line in values.items()},
         }
-        yield entry | ({"n_best": decoded.texts} if len(decoded.texts) > 1 else {})
+        yield entry | ({"n_best": decoded.texts} if decoded and len(decoded.texts) > 1 else {})
 
 
 def summary(trained: Any, evaluated: Evaluated) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Metric
 from seqcfg.errors import UserError
+from seqcfg.lazy import np
 from seqcfg.metrics.score import Score
 
+LARGEST = 700.0  # whose exponential is still a number
 Unit = Literal["token", "word", "byte"]
 
 
@@ -28,6 +30,19 @@ class Perplexity(Metric, type="perplexity"):
     per: Unit = param(default="token", doc="The unit that is predicted.")
     name: str = param(default="", doc="Name in tables and records; empty takes the usual one.", affects="nothing")
 
+    def statistics(self, scored: list[Any], texts: list[str]) -> Any:
+        """Of each line its negative log-likelihood and its units, float64 [lines, 2]; scored: decoding.scoring.Scored."""
+        units = {"token": lambda one, text: len(one.ids), "word": lambda _, text: words(text), "byte": lambda _, text: size(text)}[self.per]
+        return np.array([[-one.log_probability, units(one, text)] for one, text in zip(scored, texts, strict=True)], np.float64)
+
+    def from_statistics(self, sums: Any) -> float:
+        mean = float(sums[0]) / float(sums[1])
+        return math.exp(mean) if mean < LARGEST else math.inf
+
+    def line_values(self, statistics: Any) -> list[float]:
+        """The perplexity of each line alone."""
+        return [self.from_statistics(row) for row in statistics]
+
     @property
     def label(self) -> str:
         return self.name or ("perplexity" if self.per == "token" else f"perplexity_{self.per}")
@@ -44,6 +59,16 @@ class Perplexity(Metric, type="perplexity"):
             if not counts or not counts[f"{self.per}s"]:
                 raise UserError(f"perplexity per {self.per} needs the text of the split", hint="write per: token")
             mean, signature = mean * counts["tokens"] / counts[f"{self.per}s"], f"{signature}|per:{self.per}|line_ends:counted"
-        value = math.exp(mean) if mean < 700 else math.inf
+        value = math.exp(mean) if mean < LARGEST else math.inf
         details = {f"nats_per_{self.per}": mean, f"bits_per_{self.per}": mean / math.log(2)}
         return Score(name=self.label, value=value, signature=signature, better="lower", details=details)
+
+
+def words(text: str) -> int:
+    """Words between white space, the end of the line counting as one."""
+    return len(text.split()) + 1
+
+
+def size(text: str) -> int:
+    """Bytes of UTF-8, the end of the line counting as one."""
+    return len(text.encode("utf-8")) + 1
