@@ -187,4 +187,8 @@ def _as_text(verdict: dict[str, Any]) -> str:
     lines += [claim["line"] for claim in verdict.get("claims", [])]
     if verdict["verdict"] != IDENTICAL and verdict["changes"]:
         lines += ["what has changed since:", *(f"  {line}" for line in verdict["changes"])]
-    return "\n".join([*lines, *([f"the new run is in {verdict['run']}"] if "run" in verdict else [])])
+    if "run" in verdict:
+        lines.append(f"the new run is in {verdict['run']}")
+        if head.startswith(DIFFERENT) and "divergence" in verdict:
+            lines.append(f"by how much weights differ: seqcfg diff --weights {verdict['original']} {verdict['run']}")
+    return "\n".join(lines)

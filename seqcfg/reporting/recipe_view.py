@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from html import escape
@@ -13,6 +14,7 @@ from seqcfg.component import pages
 from seqcfg.component.fields import Field, fields_of
 from seqcfg.recipe.classes import slot_at
 from seqcfg.recipe.node import Node, Path, text_path
+from seqcfg.recipe.sections import Recipe
 from seqcfg.recipe.write import to_yaml
 
 MAX_FLOW = 100  # a mapping or list that is not longer stands in one line
@@ -27,7 +29,9 @@ class RecipeView:
 
     def html(self) -> str:
         """Lines of YAML: <b> what is not the default, <mark> what differs among the runs; each says on hovering what it means."""
-        return "\n".join(self._block(self._tree, (), 0))
+        order = list(fields_of(Recipe))
+        sections = sorted(self._tree.value.items(), key=lambda item: order.index(item[0]))
+        return "\n".join(self._block(dataclasses.replace(self._tree, value=dict(sections)), (), 0))
 
     def _block(self, node: Node, path: Path, depth: int) -> Iterator[str]:
         pad = "  " * depth

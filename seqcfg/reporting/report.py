@@ -13,6 +13,7 @@ from seqcfg.comparison.outcome import evaluations
 from seqcfg.comparison.sides import Side, open_sides
 from seqcfg.errors import UserError
 from seqcfg.evaluation.claims import Outcome
+from seqcfg.recipe.sections import Claim
 from seqcfg.reporting.data_statistics import SplitStatistics, data_statistics
 from seqcfg.runs.evaluations import StoredEvaluation
 from seqcfg.sweeps.plan import Plan
@@ -25,7 +26,7 @@ MAX_RUNS = 24  # shown in one report; more cannot be told apart
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """sides: the runs in the order given; comparison: None for a single run; claims: (side, what became of it).
+    """sides: the runs in the order given; comparison: None for a single run; claims: (side, what became of it, the claim).
 
     data: by fingerprint of prepared data that is at hand, statistics of its splits.
     """
@@ -34,7 +35,7 @@ class Report:
     sides: list[Side]
     comparison: Comparison | None
     evaluations: list[list[StoredEvaluation]]
-    claims: list[tuple[Side, Outcome, str]]
+    claims: list[tuple[Side, Outcome, Claim]]
     data_facts: list[Fact]
     environment: list[Fact]
     data: dict[str, list[SplitStatistics]]
@@ -87,14 +88,14 @@ def _runs(names: list[str]) -> list[Side]:
     return sides
 
 
-def claims_of(side: Side, stored: list[StoredEvaluation]) -> list[tuple[Side, Outcome, str]]:
-    """What the recipe of a run claims, held against its newest stored evaluation of the split; with the claim's source."""
+def claims_of(side: Side, stored: list[StoredEvaluation]) -> list[tuple[Side, Outcome, Claim]]:
+    """What the recipe of a run claims, held against its newest stored evaluation of the split; with the claim itself."""
     found = []
     for claim in side.experiment.recipe.claims:
         scores = [score for one in stored if one.split == claim.split for score in one.summary["metrics"] if _is_meant(score, claim.metric)]
         value = scores[-1]["value"] if scores else None
         better = scores[-1].get("better", "higher") if scores else "higher"
-        found.append((side, Outcome(claim.metric, claim.split, claim.value, claim.tolerance, value, better), claim.source))
+        found.append((side, Outcome(claim.metric, claim.split, claim.value, claim.tolerance, value, better), claim))
     return found
 
 

@@ -76,15 +76,23 @@ def sweep(report: Report) -> Section:
 def claims(report: Report) -> Section:
     """What the recipes claim, and what was measured."""
     rows = []
-    for side, outcome, source in report.claims:
+    for side, outcome, claim in report.claims:
         measured = "not evaluated" if outcome.measured is None else number(outcome.measured)
         tone: Any = "quiet" if outcome.measured is None else "good" if outcome.holds else "bad"
         word = "open" if outcome.measured is None else "holds" if outcome.holds else "missed"
         claimed = f"{outcome.claimed:g}" + (f" (tolerance {outcome.tolerance:g})" if outcome.tolerance else "")
         rows.append(
-            [Cell(side.label), Cell(f"{outcome.metric} on {outcome.split}"), Cell(claimed), Cell(measured), Cell(word, tone), Cell(source)]
+            [
+                Cell(side.label),
+                Cell(f"{outcome.metric} on {outcome.split}"),
+                Cell(claimed),
+                Cell(measured),
+                Cell(word, tone),
+                Cell(claim.published),
+                Cell(claim.source),
+            ]
         )
-    titles = ["run", "claim", "claimed", "measured", "", "source of the claim"]
+    titles = ["run", "claim", "claimed", "measured", "", "published", "source of the claim"]
     return Section("claims", [Table(titles, rows, frozenset({2, 3}))] if rows else [])
 
 

@@ -12,6 +12,7 @@ sweeps/NAME/
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -24,6 +25,7 @@ from seqcfg.errors import UserError
 from seqcfg.recipe.canonical import canonical
 from seqcfg.recipe.experiment import Experiment, load
 from seqcfg.recipe.write import to_yaml
+from seqcfg.runs.catalogue import Listed, list_runs
 from seqcfg.runs.durable import write_file
 from seqcfg.sweeps.settings import Sweep
 from seqcfg.sweeps.space import Values
@@ -92,6 +94,11 @@ class Plan:
             kinds = {getattr(metric, "label", ""): getattr(metric, "better", "lower") for metric in evaluation.metrics}
             return kinds.get(self.metric, "lower") == "higher"
         return goal == "maximize"
+
+    @functools.cached_property
+    def known(self) -> list[Listed]:
+        """Runs of other folders that may stand for runs of this sweep, as they were when first asked for."""
+        return [one for folder in self.reuse for one in list_runs(folder)]
 
     def store(self) -> None:
         """Writes sweep.json; raises UserError when the folder holds the sweep of another recipe, or cannot be written."""

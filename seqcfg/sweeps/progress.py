@@ -73,10 +73,4 @@ def _is_finished(folder: Path) -> bool:
 
 def _elsewhere(plan: Plan, run: PlannedRun) -> Path | None:
     """A finished run of the same fingerprint in the folders that the sweep may use."""
-    for folder in plan.reuse:
-        for entry in sorted(Path(folder).iterdir()) if Path(folder).is_dir() else []:
-            if entry.is_dir() and _is_finished(entry):
-                prints = read_manifest(entry / "manifest.textproto").fingerprints
-                if {part: getattr(prints, part) for part in run.fingerprint} == run.fingerprint:
-                    return entry
-    return None
+    return next((one.folder for one in plan.known if one.status == FINISHED and one.fingerprint == run.fingerprint), None)
