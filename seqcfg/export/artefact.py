@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.metadata
-import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import seqcfg
-from seqcfg.checkpoints.contents import describe_file
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
+from seqcfg.export.manifest import new_manifest, write_manifest
 from seqcfg.export.settings import Export
-from seqcfg.runs.durable import sync_folder, write_file
+from seqcfg.runs.durable import sync_folder
 
-MANIFEST = "export.json"
-FORMAT = 1
 BATCH_SIZE = 64
 
 
@@ -56,14 +50,14 @@ def export(trained: Any, exporter: Any, lines: list[str]) -> tuple[Path, int]:
     try:
         signatures = exporter.write(trained, partial)
         compared = _compare(trained, exporter, partial, lines)
-        manifest = _manifest(trained, exporter, partial, signatures, compared)
+        manifest = new_manifest(trained, exporter, partial, signatures, compared)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     shutil.rmtree(final, ignore_errors=True)
     os.replace(partial, final)
     sync_folder(place)
-    write_file(place / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False) + "\n")
+    write_manifest(place, manifest)
     return final, compared
 
 
@@ -92,26 +86,3 @@ def _compare(trained: Any, exporter: Any, folder: Path, lines: list[str]) -> int
             hint="if scores are nearly tied this is rounding: try another checkpoint; else please report it",
         )
     return len(lines)
-
-
-def _manifest(trained: Any, exporter: Any, folder: Path, signatures: dict[str, Any], compared: int) -> dict[str, Any]:
-    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {
-        "format": FORMAT,
-        "recipe": trained.experiment.name,
-        "fingerprint": trained.experiment.fingerprint,
-        "checkpoint": trained.label,
-        "step": trained.step,
-        "exporter": {"type": exporter.type} | dataclasses.asdict(exporter),
-        "signatures": signatures,
-        "lines_compared": compared,
-        "versions": {"seqcfg": seqcfg.__version__} | {name: _version(name) for name in ("tensorflow", "tensorflow-text")},
-        "files": {f"{exporter.version}/{name}": dict(zip(("bytes", "sha256"), describe_file(path))) for name, path in files.items()},
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return ""

@@ -1,7 +1,6 @@
 """An exported model does what the run does, in a process that never sees seqcfg, or it is refused."""
 
 import hashlib
-import json
 
 import pytest
 import tensorflow as tf
@@ -11,6 +10,7 @@ from seqcfg.commands.export import command
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
 from seqcfg.export import artefact
+from seqcfg.export.manifest import read_manifest
 from seqcfg.export.saved_model import SavedModel
 from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_run import make_run
@@ -59,14 +59,25 @@ def test_ids_go_in_and_come_out(trained, exported):
 
 
 def test_the_manifest_names_checkpoint_signatures_and_checksums(trained, exported):
-    manifest = json.loads((exported[0].parent / "export.json").read_text())
-    assert (manifest["checkpoint"], manifest["step"], manifest["lines_compared"]) == ("step-00000010", 10, len(LINES))
-    assert manifest["fingerprint"] == trained.experiment.fingerprint
-    assert manifest["signatures"]["serving_default"]["inputs"] == {"text": ["string", [None]]}
-    for name, entry in manifest["files"].items():
+    manifest = read_manifest(exported[0].parent)
+    assert (manifest.checkpoint, manifest.step, manifest.lines_compared) == ("step-00000010", 10, len(LINES))
+    assert {part: getattr(manifest.fingerprints, part) for part in trained.experiment.fingerprint} == trained.experiment.fingerprint
+    text = manifest.signatures["serving_default"].inputs["text"]
+    assert (text.dtype, list(text.shape)) == ("string", [-1])
+    assert (manifest.exporter, dict(manifest.settings)) == ("saved_model", {"version": "1", "include_tokenizer": "true"})
+    for name, entry in manifest.files.items():
         content = (exported[0].parent / name).read_bytes()
-        assert (len(content), hashlib.sha256(content).hexdigest()) == (entry["bytes"], entry["sha256"])
-    assert "1/saved_model.pb" in manifest["files"]
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (entry.bytes, entry.sha256)
+    assert "1/saved_model.pb" in manifest.files
+
+
+def test_a_manifest_of_a_later_version_is_read_and_rubbish_is_an_error(exported, tmp_path):
+    text = (exported[0].parent / "export.textproto").read_text()
+    (tmp_path / "export.textproto").write_text(text + "\nnew_field: 3\n")
+    assert read_manifest(tmp_path).step == 10
+    (tmp_path / "export.textproto").write_text("step: {")
+    with pytest.raises(UserError, match="cannot read"):
+        read_manifest(tmp_path)
 
 
 def test_an_artefact_that_differs_is_refused_and_removed(run, monkeypatch):

@@ -1,0 +1,39 @@
+"""Messages of schemas/seqcfg/v1/export.proto. Written by `make schemas`; do not edit."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from google.protobuf import descriptor_pool, message_factory
+
+_SCHEMA = base64.b64decode(
+    "ChZzZXFjZmcvdjEvZXhwb3J0LnByb3RvEglzZXFjZmcudjEirgYKDkV4cG9ydE1hbmlmZXN0EhYKBmZvcm1hdBgBIAEoBVIGZm9ybWF0Eh8KC3JlY2lwZV9u"
+    "YW1lGAIgASgJUgpyZWNpcGVOYW1lEkEKDGZpbmdlcnByaW50cxgDIAEoCzIdLnNlcWNmZy52MS5FeHBvcnRGaW5nZXJwcmludHNSDGZpbmdlcnByaW50cxIe"
+    "CgpjaGVja3BvaW50GAQgASgJUgpjaGVja3BvaW50EhIKBHN0ZXAYBSABKANSBHN0ZXASGgoIZXhwb3J0ZXIYBiABKAlSCGV4cG9ydGVyEkMKCHNldHRpbmdz"
+    "GAcgAygLMicuc2VxY2ZnLnYxLkV4cG9ydE1hbmlmZXN0LlNldHRpbmdzRW50cnlSCHNldHRpbmdzEkkKCnNpZ25hdHVyZXMYCCADKAsyKS5zZXFjZmcudjEu"
+    "RXhwb3J0TWFuaWZlc3QuU2lnbmF0dXJlc0VudHJ5UgpzaWduYXR1cmVzEiUKDmxpbmVzX2NvbXBhcmVkGAkgASgDUg1saW5lc0NvbXBhcmVkEkMKCHZlcnNp"
+    "b25zGAogAygLMicuc2VxY2ZnLnYxLkV4cG9ydE1hbmlmZXN0LlZlcnNpb25zRW50cnlSCHZlcnNpb25zEjoKBWZpbGVzGAsgAygLMiQuc2VxY2ZnLnYxLkV4"
+    "cG9ydE1hbmlmZXN0LkZpbGVzRW50cnlSBWZpbGVzGjsKDVNldHRpbmdzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSFAoFdmFsdWUYAiABKAlSBXZhbHVlOgI4"
+    "ARpTCg9TaWduYXR1cmVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSKgoFdmFsdWUYAiABKAsyFC5zZXFjZmcudjEuU2lnbmF0dXJlUgV2YWx1ZToCOAEaOwoN"
+    "VmVyc2lvbnNFbnRyeRIQCgNrZXkYASABKAlSA2tleRIUCgV2YWx1ZRgCIAEoCVIFdmFsdWU6AjgBGkkKCkZpbGVzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkS"
+    "JQoFdmFsdWUYAiABKAsyDy5zZXFjZmcudjEuRmlsZVIFdmFsdWU6AjgBInYKEkV4cG9ydEZpbmdlcnByaW50cxISCgRkYXRhGAEgASgJUgRkYXRhEhQKBW1v"
+    "ZGVsGAIgASgJUgVtb2RlbBIaCgh0cmFpbmluZxgDIAEoCVIIdHJhaW5pbmcSGgoIZGVjb2RpbmcYBCABKAlSCGRlY29kaW5nIp8CCglTaWduYXR1cmUSOAoG"
+    "aW5wdXRzGAEgAygLMiAuc2VxY2ZnLnYxLlNpZ25hdHVyZS5JbnB1dHNFbnRyeVIGaW5wdXRzEjsKB291dHB1dHMYAiADKAsyIS5zZXFjZmcudjEuU2lnbmF0"
+    "dXJlLk91dHB1dHNFbnRyeVIHb3V0cHV0cxpMCgtJbnB1dHNFbnRyeRIQCgNrZXkYASABKAlSA2tleRInCgV2YWx1ZRgCIAEoCzIRLnNlcWNmZy52MS5UZW5z"
+    "b3JSBXZhbHVlOgI4ARpNCgxPdXRwdXRzRW50cnkSEAoDa2V5GAEgASgJUgNrZXkSJwoFdmFsdWUYAiABKAsyES5zZXFjZmcudjEuVGVuc29yUgV2YWx1ZToC"
+    "OAEiNAoGVGVuc29yEhQKBWR0eXBlGAEgASgJUgVkdHlwZRIUCgVzaGFwZRgCIAMoA1IFc2hhcGUiNAoERmlsZRIUCgVieXRlcxgBIAEoA1IFYnl0ZXMSFgoG"
+    "c2hhMjU2GAIgASgJUgZzaGEyNTZiBnByb3RvMw=="
+)
+_FILE = descriptor_pool.Default().AddSerializedFile(_SCHEMA)
+
+
+def _message(name: str) -> Any:
+    return message_factory.GetMessageClass(_FILE.message_types_by_name[name])
+
+
+ExportManifest = _message("ExportManifest")
+ExportFingerprints = _message("ExportFingerprints")
+Signature = _message("Signature")
+Tensor = _message("Tensor")
+File = _message("File")
