@@ -119,9 +119,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show_problems(error: UserError) -> None:
-    from seqcfg.recipe.report import as_text
+    from seqcfg.recipe.report import as_text, has_colors
 
-    click.echo(as_text(error.problems), err=True)
+    click.echo(as_text(error.problems, colors=has_colors(sys.stderr)), err=True)
     if os.environ.get("SEQCFG_VERBOSE"):
         traceback.print_exc()
 

@@ -17,7 +17,8 @@ class Problem:
     """One thing that is wrong: where it is, what it is, how to mend it.
 
     `line` and `column` count from 1 and are 0 where no text position exists; `path` is the recipe path; `code` is what
-    `seqcfg explain` has a page about, such as E0107, and empty for problems outside recipes.
+    `seqcfg explain` has a page about, such as E0107, and empty for problems outside recipes. `named_in` is where the recipe that
+    is checked names `file` as a base, as file:line:column; it does not make two problems different.
     """
 
     message: str
@@ -27,11 +28,13 @@ class Problem:
     line: int = 0
     column: int = 0
     code: str = ""
+    named_in: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         head = ": ".join(part for part in (place, self.path, self.message) if part) + (f" [{self.code}]" if self.code else "")
-        return f"{head}\n    hint: {self.hint}" if self.hint else head
+        base = f"\n    named as base in {self.named_in}" if self.named_in else ""
+        return f"{head}{base}\n    hint: {self.hint}" if self.hint else head + base
 
 
 class UserError(Exception):

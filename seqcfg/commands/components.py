@@ -6,6 +6,7 @@ import click
 
 from seqcfg.component import catalog, pages
 from seqcfg.component.component import Component
+from seqcfg.errors import UserError
 
 HIDDEN = {"record"}
 
@@ -15,16 +16,31 @@ HIDDEN = {"record"}
 @click.argument("type", required=False)
 @click.option("--origin", is_flag=True, help="Show the file and line of each definition.")
 def command(kind: str | None, type: str | None, origin: bool) -> None:
-    """Lists the kinds of components, the types of one KIND, or the fields of one TYPE."""
+    """Lists the kinds of components, the types of one KIND, or the fields of one TYPE.
+
+    A type's name alone is enough: `seqcfg components dense`.
+    """
     families = {name: family for name, family in catalog.load().items() if name not in HIDDEN}
     if kind is None:
         _print_kinds(families)
     elif type is None:
-        if kind not in families:
-            catalog.find(kind, "")
-        _print_types(kind, families[kind], origin)
+        if kind in families:
+            _print_types(kind, families[kind], origin)
+            return
+        for cls in _called(kind, families):
+            _print_fields(cls, origin)
     else:
         _print_fields(catalog.find(kind, type), origin)
+
+
+def _called(name: str, families: dict[str, dict[str, type[Component]]]) -> list[type[Component]]:
+    """The components of this type, of whatever kind; raises UserError with the nearest name of a kind or type."""
+    found = [family[name] for _, family in sorted(families.items()) if name in family]
+    if not found:
+        known = [*families, *(type for family in families.values() for type in family)]
+        hint = catalog.closest(name, known) or "'seqcfg components' lists all kinds and types"
+        raise UserError(f"there is no kind and no type of component called {name!r}", hint=hint)
+    return found
 
 
 def _print_kinds(families: dict[str, dict[str, type[Component]]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from pathlib import Path
 
 import click
@@ -33,7 +34,7 @@ def command(ctx: click.Context, paths: tuple[str, ...], overrides: tuple[str, ..
     results = check_all(files, overrides, jobs)
     broken = sum(bool(problems) for problems in results.values())
     if broken or format not in ("text", "github"):
-        click.echo(report.render(results, format))
+        click.echo(report.render(results, format, colors=report.has_colors(sys.stdout)))
     if format == "text":
         click.echo(summary(len(files), broken))
     ctx.exit(EXIT_PROBLEM if broken else EXIT_OK)

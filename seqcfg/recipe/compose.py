@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -11,7 +12,7 @@ from pathlib import Path as FilePath
 from seqcfg.component.catalog import closest
 from seqcfg.errors import Problem, RecipeError, UserError
 from seqcfg.recipe import shipped
-from seqcfg.recipe.node import Node
+from seqcfg.recipe.node import Node, Place
 from seqcfg.recipe.read import PROTO_SUFFIXES, read_file
 from seqcfg.recipe.sections import OWN_KEYS
 from seqcfg.recipe.version import check_version
@@ -53,6 +54,22 @@ def files_of(file: str) -> list[str]:
 def _files_of(file: str, above: tuple[str, ...]) -> list[str]:
     own, above = read_file(file), (*above, file)
     return [file, *(part for name in _base_names(own) for part in _files_of(_locate(name, file, above), above))]
+
+
+def named_in(file: str) -> dict[str, Place]:
+    """Base -> where the recipe in `file`, or one of its bases, names it first; as far as the files can be read."""
+    found: dict[str, Place] = {}
+    with contextlib.suppress(RecipeError):
+        _named_in(os.fspath(file), (), found)
+    return found
+
+
+def _named_in(file: str, above: tuple[str, ...], found: dict[str, Place]) -> None:
+    for name in _base_names(read_file(file)):
+        base = _locate(name, file, (*above, file))
+        if base not in found:
+            found[base] = name.place
+            _named_in(base, (*above, file), found)
 
 
 def merge(low: Node, high: Node) -> Node:

@@ -11,12 +11,13 @@ from typing import Any
 
 from seqcfg.errors import RecipeError
 from seqcfg.plan.declaration import Declaration
+from seqcfg.recipe import validate
 from seqcfg.recipe.canonical import canonical_recipe, fingerprint, only_changed
 from seqcfg.recipe.node import Node, Origin, text_path
 from seqcfg.recipe.rules import vocabularies
 from seqcfg.recipe.sections import Recipe
 from seqcfg.recipe.structure import problem_at
-from seqcfg.recipe.validate import Checked, check, resolve
+from seqcfg.recipe.validate import Checked
 
 
 def load(file: str | os.PathLike[str], overrides: Iterable[str] = (), *, allow_base: bool = False) -> Experiment:
@@ -26,7 +27,7 @@ def load(file: str | os.PathLike[str], overrides: Iterable[str] = (), *, allow_b
     """
     name = os.fspath(file)
     overrides = tuple(overrides)
-    experiment = Experiment(name, overrides, check(resolve(name, overrides)))
+    experiment = Experiment(name, overrides, validate.load(name, overrides))
     if experiment.recipe.data is None and not allow_base:
         hint = "it is a base for others: name it in 'base:' of a recipe that has data"
         raise RecipeError([problem_at(experiment.tree, ("data",), "E0403", "the recipe says nothing about data", hint)])

@@ -41,6 +41,11 @@ def _result(problem: Problem, used: list[str]) -> dict[str, Any]:
         if problem.line:
             place["region"] = {"startLine": problem.line, "startColumn": max(1, problem.column)}
         result["locations"] = [{"physicalLocation": place}]
+    if problem.named_in:
+        file, line, column = problem.named_in.rsplit(":", 2)
+        region = {"startLine": int(line), "startColumn": int(column)}
+        place = {"artifactLocation": {"uri": _uri(file)}, "region": region}
+        result["relatedLocations"] = [{"id": 1, "message": {"text": "named as base here"}, "physicalLocation": place}]
     return result
 
 

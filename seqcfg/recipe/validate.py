@@ -11,7 +11,7 @@ from seqcfg.plan.declaration import Declaration
 from seqcfg.recipe import override
 from seqcfg.recipe.build import Built, build
 from seqcfg.recipe.classes import ROOT, apply_defaults
-from seqcfg.recipe.compose import compose
+from seqcfg.recipe.compose import compose, named_in
 from seqcfg.recipe.node import Node
 from seqcfg.recipe.requirements import check_requirements
 from seqcfg.recipe.rules import check_rules, check_widths
@@ -34,10 +34,23 @@ class Checked:
 def validate(file: str, overrides: Iterable[str] = ()) -> list[Problem]:
     """What is wrong with a recipe; an empty list if nothing is."""
     try:
-        check(resolve(file, overrides))
+        load(file, overrides)
     except RecipeError as error:
         return list(error.problems)
     return []
+
+
+def load(file: str, overrides: Iterable[str] = ()) -> Checked:
+    """The recipe resolved and checked; a problem in a base tells where the recipe names it. Raises RecipeError."""
+    try:
+        return check(resolve(file, overrides))
+    except RecipeError as error:
+        if all(problem.file == file or not problem.line for problem in error.problems):
+            raise
+        places = {base: ":".join(map(str, place)) for base, place in named_in(file).items()}
+        raise RecipeError(
+            dataclasses.replace(problem, named_in=places.get(problem.file, "")) for problem in error.problems
+        ) from error.__cause__
 
 
 def resolve(file: str, overrides: Iterable[str] = ()) -> Node:

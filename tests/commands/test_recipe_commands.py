@@ -174,7 +174,10 @@ def test_components_lists_kinds_types_fields_and_places():
     assert "multi_head_attention" in output("components", "layer")
     assert "num_heads" in output("components", "layer", "multi_head_attention")
     assert "dense.py:" in output("components", "layer", "dense", "--origin")
-    assert isinstance(run("components", "layr").exception, UserError)
+    assert output("components", "dense") == output("components", "layer", "dense")
+    for name, near in {"layr": "layer", "dens": "dense"}.items():
+        refused = run("components", name).exception
+        assert isinstance(refused, UserError) and repr(near) in refused.problems[0].hint
     assert isinstance(run("components", "layer", "dens").exception, UserError)
 
 

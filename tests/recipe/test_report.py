@@ -1,10 +1,13 @@
 """Showing problems in the three formats, and the places they point at."""
 
+import io
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 
 from seqcfg.errors import Problem
-from seqcfg.recipe.report import as_github, as_json, as_text, render
+from seqcfg.recipe.report import as_github, as_json, as_text, has_colors, render
+from seqcfg.recipe.validate import validate
 
 
 def problem(**more):
@@ -37,7 +40,7 @@ def test_problems_without_a_file_on_disk_have_no_excerpt():
 
 def test_json_holds_every_part():
     assert json.loads(as_json([problem()])) == [
-        {"file": "r.yaml", "line": 2, "column": 4, "path": "a.b", "code": "E0301", "message": "is wrong", "hint": "mend it"}
+        {"file": "r.yaml", "line": 2, "column": 4, "path": "a.b", "code": "E0301", "message": "is wrong", "hint": "mend it", "named_in": ""}
     ]
 
 
@@ -77,3 +80,43 @@ def test_junit_has_a_case_per_recipe_and_a_failure_per_broken_one():
 
 def test_a_problem_of_a_shared_base_is_shown_once():
     assert len(json.loads(render({"a.yaml": [problem()], "b.yaml": [problem()]}, "json"))) == 1
+
+
+def test_a_problem_in_a_base_points_at_both_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "far.yaml").write_text("recipe_version: 1\ntraining: {sed: 4}\n")
+    (tmp_path / "near.yaml").write_text("recipe_version: 1\nbase: far.yaml\n")
+    (tmp_path / "r.yaml").write_text("recipe_version: 1\nbase: [near.yaml]\ntask: {type: translatoin}\n")
+    found = {problem.path: problem for problem in validate("r.yaml")}
+    assert found["training.sed"].named_in == "near.yaml:2:7"
+    assert found["task.type"].named_in == ""
+    assert "far.yaml:2:12: training.sed" in as_text(found.values())
+    assert "\n    named as base in near.yaml:2:7\n    hint: did you mean 'seed'?" in as_text([found["training.sed"]])
+    assert "named as base in near.yaml:2:7)" in as_github([found["training.sed"]])
+    log = json.loads(render({"r.yaml": [found["training.sed"]]}, "sarif"))
+    (related,) = log["runs"][0]["results"][0]["relatedLocations"]
+    assert related["physicalLocation"]["artifactLocation"]["uri"] == "near.yaml"
+    assert related["physicalLocation"]["region"] == {"startLine": 2, "startColumn": 7}
+
+
+def test_a_base_that_cannot_be_read_points_at_both_files(tmp_path):
+    (tmp_path / "b.yaml").write_text("a: [1\n")
+    (tmp_path / "r.yaml").write_text("recipe_version: 1\nbase: b.yaml\n")
+    (problem,) = validate(str(tmp_path / "r.yaml"))
+    assert problem.file == str(tmp_path / "b.yaml") and problem.named_in == f"{tmp_path / 'r.yaml'}:2:7"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch):
+    for name in ("NO_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    assert has_colors(Terminal()) and not has_colors(io.StringIO())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not has_colors(Terminal())
+    colored = as_text([problem()], colors=True)
+    assert colored.startswith("\033[1mr.yaml:2:4\033[0m: a.b: is wrong")
+    assert re.sub(r"\033\[[0-9]+m", "", colored) == as_text([problem()])
