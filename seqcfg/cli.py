@@ -33,6 +33,8 @@ VERBS = {
     "prepare": "Turn raw corpora into the columns that training reads.",
     "data": "Look at prepared data and at the batch of any step.",
     "train": "Train a recipe, or continue where it stopped.",
+    "checkpoint": "List, verify, average, export or prune the checkpoints of a run.",
+    "replay": "Make one update of a run again, to the bit, and take it apart.",
     "evaluate": "Measure a trained run.",
     "decode": "Produce outputs for new inputs with a trained run.",
     "runs": "List runs, and show, label, remove or tidy up single ones.",

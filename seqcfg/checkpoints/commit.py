@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -135,4 +136,5 @@ def _check_space(folder: Path, variables: dict[str, Any]) -> None:
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    return str(getattr(error, "message", error)).split("\n")[0]
+    text = str(getattr(error, "message", error)).split("\n")[0]
+    return re.sub(r"^\{\{.*?\}\} *| *\[Op:\w+\].*$", "", text)  # without the names of TensorFlow's own functions

@@ -22,7 +22,7 @@ import click
 @click.option("--alignments", is_flag=True, help="Write which source token each output token looked at most.")
 @click.option("--interactive", is_flag=True, help="Answer each line as it is typed.")
 @click.option("--restart", is_flag=True, help="Begin anew although an interrupted output is there.")
-@click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N (the newest N) or a step number.")
+@click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N, a step number or the folder of a checkpoint.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value, such as decoding.search.width=1.")
 def command(
     run: str, source: str | None, target: str, style: str, n_best: int | None, scores: bool, tokens: bool, alignments: bool,

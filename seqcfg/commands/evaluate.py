@@ -10,7 +10,7 @@ import click
 
 @click.command()
 @click.argument("run", type=click.Path())
-@click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N (the newest N) or a step number.")
+@click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N, a step number or the folder of a checkpoint.")
 @click.option("--split", help="Split to evaluate on; else evaluation.split of the recipe.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value, such as decoding.search.width=1.")
 @click.option("--alignments", is_flag=True, help="Keep the attention of the lines shown first, and draw it on the page.")

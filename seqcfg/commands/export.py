@@ -20,7 +20,7 @@ def _sample(ctx: click.Context, option: click.Parameter, value: str) -> int | No
 @click.option(
     "--format", "kind", default="saved_model", show_default=True, help="Type of exporter; 'seqcfg components exporter' lists them."
 )
-@click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N (the newest N) or a step number.")
+@click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N, a step number or the folder of a checkpoint.")
 @click.option("--sample", default="64", show_default=True, callback=_sample, help="Lines of the evaluation split to compare, or all.")
 @click.option("--input", "source", type=click.Path(), help="File of lines to compare instead.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value, such as decoding.search.width=1.")

@@ -25,6 +25,7 @@ class Context:
     prepared what `start` computed once from weights for every `step`, by path
     for_xla  whether XLA will compile what is traced: it has operations of its own that plain graphs lack
     watched  None, or where layers that attend to a memory leave their weights by path, for who looks at them
+    observer called with (path, what, tensor or structure) for what layers give out, in order; None for nobody
     """
 
     training: bool = False
@@ -36,6 +37,7 @@ class Context:
     draws: dict[str, int] = dataclasses.field(default_factory=dict)
     prepared: dict[str, Any] = dataclasses.field(default_factory=dict)
     for_xla: bool = False
+    observer: Any = None
 
 
 class View:
@@ -128,9 +130,16 @@ class View:
         weights = {weight.path: self._tree[weight.path] for weight in node.all_weights()}
         return rematerialized(layer, weights, self.context, (args, named))
 
+    def observe(self, what: str, value: Any) -> None:
+        """Shows a value of this layer to whoever looks into the model."""
+        if self.context.observer is not None:
+            self.context.observer(self.path, what, value)
+
     def _run(self, method: Any, *args: Any, **named: Any) -> Any:
         with tf.name_scope((self._node.path.rpartition("/")[2] or type(self._node.component).__name__).replace("-", "_")):
-            return method(self._node.component, self, *args, **named)
+            result = method(self._node.component, self, *args, **named)
+        self.observe("output" if method.__name__ == "__call__" else method.__name__, result)
+        return result
 
     def _weight(self, path: str) -> Any:
         value = self._tree[path]

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from seqcfg.errors import UserError
 from seqcfg.runs.durable import write_file
 
+MAX_WAITING = 10_000
 KINDS = ("train", "validation", "event")
 _SPELT = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}  # JSON has no such numbers: they stand as strings
 
 
 class Records:
-    """Appends records; used by the one process that holds the run's lock. Opening mends a torn last line."""
+    """Appends records; used by the one process that holds the run's lock. Opening mends a torn last line.
+
+    A full disk ends no run: records that find no room wait in memory, the newest MAX_WAITING of them, for the next call.
+    """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._waiting: list[bytes] = []
         _drop_torn_line(self.path)
         self._file = open(self.path, "ab", buffering=0)  # noqa: SIM115 - lives as long as the run
 
@@ -28,16 +35,38 @@ class Records:
         if kind not in KINDS:
             raise ValueError(f"kind {kind!r} is none of {', '.join(KINDS)}")
         record = {"step": int(step), "kind": kind, **{name: _plain(value) for name, value in values.items()}}
-        self._file.write(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        self._waiting.append(json.dumps(record, ensure_ascii=False, allow_nan=False).encode() + b"\n")
+        self._write_waiting()
 
     def sync(self) -> None:
         """Waits until all records are on the disk; called before a checkpoint that follows them."""
-        os.fsync(self._file.fileno())
+        self._write_waiting()
+        with contextlib.suppress(OSError):
+            os.fsync(self._file.fileno())
+
+    def _write_waiting(self) -> None:
+        """Writes what waits, or nothing of it: what a full disk took of a line is cut off again."""
+        content, end = b"".join(self._waiting), self._file.seek(0, os.SEEK_END)
+        try:
+            if self._file.write(content) == len(content):
+                self._waiting.clear()
+                return
+        except OSError:
+            del self._waiting[:-MAX_WAITING]
+        with contextlib.suppress(OSError):
+            self._file.truncate(end)
 
     def truncate_after(self, step: int) -> int:
         """Drops records of later steps, which a resumed run will write again. Returns how many were dropped."""
+        return self._keep(lambda record: record["step"] <= step)
+
+    def drop(self, step: int, kind: str) -> int:
+        """Drops the records of one kind and step. Returns how many there were."""
+        return self._keep(lambda record: (record["step"], record["kind"]) != (step, kind))
+
+    def _keep(self, is_kept: Callable[[dict[str, Any]], bool]) -> int:
         records = read(self.path)
-        kept = [record for record in records if record["step"] <= step]
+        kept = [record for record in records if is_kept(record)]
         if len(kept) < len(records):
             self._file.close()
             lines = (json.dumps(_plain(record), ensure_ascii=False, allow_nan=False) + "\n" for record in kept)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.checkpoints.average import average
-from seqcfg.checkpoints.contents import DamagedCheckpoint
+from seqcfg.checkpoints.contents import MANIFEST_FILE, DamagedCheckpoint
 from seqcfg.checkpoints.read import CheckpointInfo, find, latest_valid, load_arrays, read_contents
 from seqcfg.errors import UserError
 from seqcfg.recipe.experiment import load
 from seqcfg.runs.directory import RunDirectory
 
 WEIGHTS, AVERAGE = "weights/", "average/"
-CHOICES = "best, last, average:N (the newest N) or a step number"
+CHOICES = "best, last, average:N (the newest N), a step number or the folder of a checkpoint"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,8 @@ class Trained:
 def open_run(folder: str | Path, checkpoint: str = "best", overrides: Iterable[str] = (), warn: Callable[[str], None] = print) -> Trained:
     """Opens a run for evaluation, decoding or export; nothing in it is changed.
 
-    `checkpoint` is best (by evaluation.best; the newest if none was validated), last, average:N or a step number.
+    `checkpoint` is best (by evaluation.best; the newest if none was validated), last, average:N, a step number, or the
+    folder of a checkpoint, such as `seqcfg average` writes.
     `overrides` change the recipe as `--set` does; those that change the model's weights are refused. Raises UserError.
     """
     run = RunDirectory.open(folder)
@@ -65,7 +66,7 @@ def _read(folder: Path, wanted: str, best: Any, warn: Callable[[str], None]) -> 
     while True:
         chosen = choose(folder, wanted, best, warn)
         try:
-            return chosen, _weights(chosen)
+            return chosen, mean_weights(chosen)
         except DamagedCheckpoint:
             if all(info.path.exists() for info in chosen):
                 raise
@@ -73,6 +74,8 @@ def _read(folder: Path, wanted: str, best: Any, warn: Callable[[str], None]) -> 
 
 def choose(folder: Path, wanted: str, best: Any, warn: Callable[[str], None]) -> list[CheckpointInfo]:
     """The checkpoints, oldest first, whose mean is meant by `wanted`; damaged ones are passed over with a warning."""
+    if (Path(wanted) / MANIFEST_FILE).is_file():
+        return [CheckpointInfo(read_contents(Path(wanted)).step, Path(wanted))]
     newest = latest_valid(folder, warn)
     if newest is None:
         raise UserError(f"{folder} holds no checkpoint yet", hint="train the run first, or wait for training.checkpoint.every_steps steps")
@@ -128,7 +131,7 @@ def _newest(folder: Path, number: int, warn: Callable[[str], None]) -> list[Chec
     return whole
 
 
-def _weights(chosen: list[CheckpointInfo]) -> dict[str, Any]:
+def mean_weights(chosen: list[CheckpointInfo]) -> dict[str, Any]:
     """The mean of the checkpoints' weights; where training kept a moving average, of that."""
     stored = read_contents(chosen[-1].path).variables
     prefixes = [WEIGHTS, *([AVERAGE] if any(name.startswith(AVERAGE) for name in stored) else [])]

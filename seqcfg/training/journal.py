@@ -29,13 +29,16 @@ class Journal:
 
     def __init__(self, curve: records.Records, watchers: list[Watcher], trace: Trace):
         self._curve, self.watchers, self.trace = curve, watchers, trace
-        known = [(one["step"], one) for one in records.read(curve.path, "validation")]
-        self.validations: list[tuple[int, dict[str, Any]]] = known
+        known = records.read(curve.path)
+        self.validations: list[tuple[int, dict[str, Any]]] = [(one["step"], one) for one in known if one["kind"] == "validation"]
+        self.non_finite: list[int] = [one["non_finite"] for one in known if "non_finite" in one]  # updates left out
 
     def write(self, step: int, kind: str, **values: Any) -> None:
         self._curve.append(step, kind, **values)
         if kind == "validation":
             self.validations.append((step, values))
+        if "non_finite" in values:
+            self.non_finite.append(step)
         for watcher in self.watchers:
             watcher.record(step, kind, values)
 
@@ -50,6 +53,12 @@ class Journal:
     def validated_at(self, step: int) -> dict[str, Any]:
         """The figures of a step; empty when there was no validation then."""
         return next((figures for at, figures in reversed(self.validations) if at == step), {})
+
+    def forget_validation(self, step: int) -> None:
+        """Takes back the validation of a step."""
+        if self.validated_at(step):
+            self._curve.drop(step, "validation")
+            self.validations = [(at, figures) for at, figures in self.validations if at != step]
 
     def sync(self) -> None:
         """Waits until all records are on the disk."""

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.checkpoints import commit, read
-from seqcfg.checkpoints.contents import DamagedCheckpoint, verify
 from seqcfg.checkpoints.writer import CheckpointWriter, Written
 from seqcfg.training.settings import Checkpointing
 
@@ -88,18 +87,6 @@ class Keeper:
             self.save(step, variables, metadata)
             outcomes += self.wait()
         return outcomes
-
-    def note_metrics(self, step: int, metrics: dict[str, float]) -> None:
-        """Adds validation figures to the checkpoint of a step that was written before they were known."""
-        commit.set_metadata(self._folder / read.folder_name(step), metrics=metrics)
-
-    def is_whole(self, step: int) -> bool:
-        """Whether the checkpoint of a step is there and undamaged."""
-        try:
-            verify(self._folder / read.folder_name(step))
-        except DamagedCheckpoint:
-            return False
-        return True
 
     def _prune(self) -> None:
         settings = self._settings

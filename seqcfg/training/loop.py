@@ -6,8 +6,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from seqcfg.lazy import tf
+from seqcfg.errors import UserError
+from seqcfg.lazy import np, tf
 from seqcfg.tasks.held_out import HeldOutLoss
+from seqcfg.training.examine import Examiner
 from seqcfg.training.journal import Journal
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.meter import Meter
@@ -21,12 +23,12 @@ from seqcfg.training.stopping import Stopping
 class Inputs:
     """The data a loop reads.
 
-    batches(first, last) is a tf.data.Dataset of training batches [first, last); steps is where the run ends at the
-    latest; validation yields numpy batches anew each time it is called, or is None; judge decodes and scores
-    held-out examples with given weights, or is None.
+    loader gives the training batches; steps is where the run ends at the latest; validation yields numpy batches anew
+    each time it is called, or is None; judge decodes and scores held-out examples with given weights, or is None.
     """
 
-    batches: Callable[[int, int], Any]
+    loader: Any
+    codecs: dict[str, Any]
     steps: int
     validation: Callable[[], Iterable[dict[str, Any]]] | None = None
     judge: Any = None
@@ -45,7 +47,7 @@ class TrainingLoop:
         self._step = TrainingStep(experiment.recipe.task, experiment.declaration, self._training, state)
         self._held_out = HeldOutLoss(experiment.recipe.task, experiment.declaration, self._training.precision)
         self.done = int(state.step.numpy())
-        self._skipped = int(state.skipped.numpy())
+        self._examiner = Examiner(experiment, inputs.codecs, inputs.loader, state, self._step)
         self._meter = Meter()
         self._meter.restore(keeper.metadata.get("meter", {}))
         self._tokens = keeper.metadata.get("tokens", 0.0)  # learnt from since the first step
@@ -70,7 +72,7 @@ class TrainingLoop:
             if self.done == 0:
                 self._journal.trace.note(0, self._state.weights)
             self._validate_belatedly()
-            iterator = iter(self._inputs.batches(self.done * parts, self._inputs.steps * parts))
+            iterator = iter(self._inputs.loader.dataset(self.done * parts, self._inputs.steps * parts))
             self._meter.pause()
             while not (reason := self.ending()) and not self._stopping.is_due:
                 self._advance(iterator)
@@ -86,11 +88,33 @@ class TrainingLoop:
         self._meter.add(each)
         self._journal.trace.add(each[:, [MEASURED.index("total"), MEASURED.index("norm")]])
         self._tokens += sum(each[:, MEASURED.index("weight")].tolist())
+        if len(each) and not np.isfinite(each[-1, MEASURED.index("norm")]):
+            self._meet_non_finite()
         if len(each):
             self._progress.update(self.done, self._meter.measured())
             self._look_around()
         self._report_saved(self._keeper.outcomes())
         self._step.refuse_too_many_skipped()
+
+    def _meet_non_finite(self) -> None:
+        """The last update was not finite and changed no weight: notes it, and stops where that is no longer borne."""
+        examples = self._examiner.examples_of(self.done - 1)
+        scale = self._state.under("loss_scale/").get("scale")
+        if scale is not None and float(scale.numpy()) > 1.0:  # float16: the scale was too large and has been halved
+            self._journal.write(self.done, "event", loss_scale=float(scale.numpy()))
+            return
+        self._journal.write(self.done, "event", non_finite=self.done, examples=examples)
+        self._progress.say(f"step {self.done}  not finite, left out")
+        if not (verdict := self._training.non_finite.verdict(self._journal.non_finite)):
+            return
+        found = self._examiner.examine(self.done - 1)
+        self._journal.write(self.done, "event", stopped=verdict, first_non_finite=found.first_non_finite)
+        worst = "".join(f"\n    example {one.example}: {' | '.join(one.texts.values())}" for one in found.examples[:3])
+        raise UserError(
+            f"step {self.done} is not finite ({verdict}): {found.first_non_finite or 'the sum of the gradients'};"
+            f" it learns from the examples {', '.join(map(str, examples))}{worst}",
+            hint=f"'seqcfg replay RUN --step {self.done}' takes it apart; a lower rate, clip.norm, or training.non_finite may help",
+        )
 
     def _next_stop(self) -> int:
         """The next step at which the host has something to do."""
@@ -136,11 +160,12 @@ class TrainingLoop:
 
     def _validate_belatedly(self) -> None:
         """Makes up for a validation that a signal cut off, so that a resumed run has the validations of an undisturbed one."""
-        step = self.done
-        if step and step % self._training.validation.every_steps == 0 and not self._journal.validated_at(step):
+        step, is_known = self.done, bool(self._keeper.metadata.get("metrics"))
+        if step and step % self._training.validation.every_steps == 0 and not is_known:
+            self._journal.forget_validation(step)  # the state of the checkpoint does not know of it
             self._validate()
             if self._journal.validated_at(step):
-                self._keeper.note_metrics(step, self._metadata()["metrics"])
+                self._keeper.save(step, self._state.variables(), self._metadata())
 
     def _validate(self) -> None:
         if self._inputs.validation is None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
 from seqcfg.training.step import LATEST, MEASURED
+
+NORM = MEASURED.index("norm")
 
 
 class Meter:
@@ -39,6 +42,8 @@ class Meter:
         now = time.monotonic()
         self._seconds, self._since = self._seconds + now - self._since, now
         for row in each.tolist():
+            if not math.isfinite(row[NORM]):
+                continue  # left out by the state, and by the curve
             for name, value in zip(MEASURED, row, strict=True):
                 self._sums[name] = value if name in LATEST else self._sums.get(name, 0.0) + value
 
@@ -47,8 +52,11 @@ class Meter:
         return not self._sums
 
     def measured(self) -> dict[str, float]:
-        """loss and nll per weighted position; rate, norm; tokens (weighted) per second; share of padding."""
-        sums = self._sums
+        """loss and nll per weighted position; rate, norm; tokens (weighted) per second; share of padding.
+
+        Updates that were left out because they are not finite count nowhere; loss is NaN when no other was made.
+        """
+        sums = self._sums or dict.fromkeys(MEASURED, 0.0) | {"total": math.nan, "nll": math.nan}
         weight, positions = max(sums["weight"], 1.0), max(sums["positions"], 1.0)
         return {
             "loss": sums["total"] / weight,

@@ -132,7 +132,10 @@ class Attempt:
         finally:
             journal.close()
             manifest.finish_attempt(history, loop.done, outcome)
-            manifest.write_manifest(self._run.manifest, history)
+            try:
+                manifest.write_manifest(self._run.manifest, history)
+            except OSError as error:  # the state is what counts
+                self._say(f"cannot write {self._run.manifest}: {error.strerror}")
         return reason
 
     def _stay(self, step: int, reason: str) -> int:
@@ -155,20 +158,26 @@ class Attempt:
         return [ScalarWriter(self._run.tensorboard)]
 
     def _inputs(self) -> Inputs:
-        recipe, splits = self._experiment.recipe, self._prepared.splits
-        data, training, features = recipe.data, recipe.training, recipe.task.features()
-        plan = training_plan(splits[data.training_split], features, data.batching, training.seed)
-        loader = Loader(splits[data.training_split], plan, features)
-        steps = last_step(training, plan)
-        split = splits.get(training.validation.split)
+        recipe, training, features = self._experiment.recipe, self._training, self._experiment.recipe.task.features()
+        loader = training_loader(self._experiment, self._prepared)
+        steps = last_step(training, loader.plan)
+        split = self._prepared.splits.get(training.validation.split)
         if split is None:
-            return Inputs(loader.dataset, steps)
+            return Inputs(loader, self._prepared.codecs, steps)
         return Inputs(
-            loader.dataset,
+            loader,
+            self._prepared.codecs,
             steps,
             validation=lambda: (batch.arrays for batch in evaluation_batches(split, features, max_tokens=recipe.evaluation.max_tokens)),
             judge=Judge(self._experiment, self._prepared.codecs, split) if training.validation.decode else None,
         )
+
+
+def training_loader(experiment: Any, prepared: Any) -> Loader:
+    """The batches that a run learns from."""
+    data, features = experiment.recipe.data, experiment.recipe.task.features()
+    columns = prepared.splits[data.training_split]
+    return Loader(columns, training_plan(columns, features, data.batching, experiment.recipe.training.seed), features)
 
 
 def last_step(training: Any, plan: BatchPlan) -> int:

@@ -15,6 +15,7 @@ from seqcfg.training.clipping import Clip
 from seqcfg.training.early_stopping import EarlyStopping
 from seqcfg.training.loss_scale import LossScale
 from seqcfg.training.noise import GradientNoise, Patterns, WeightNoise
+from seqcfg.training.non_finite import NonFinite
 from seqcfg.training.penalties import Penalties
 from seqcfg.training.skipping import Skip
 
@@ -73,6 +74,7 @@ class Training(Section, type="training"):
         default=None, doc="Ends the run when the training split was seen so many times; rounded up to a step."
     )
     early_stopping: EarlyStopping | None = param(default=None, doc="Ends the run when validation no longer gets better; null for never.")
+    non_finite: NonFinite = param(default=NonFinite(), doc="What happens when a loss or gradient is infinite or not a number.")
     grace_seconds: PositiveFloat = param(
         default=25.0,
         doc="After a signal, the step and its checkpoint must be done in this time, or the process ends without.",

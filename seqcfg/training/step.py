@@ -25,7 +25,7 @@ class TrainingStep:
     def __init__(self, task: Any, declaration: Any, training: Training, state: State, devices: Devices | None = None):
         self._training, self._state, self._devices = training, state, devices or Devices()
         self._learners = training.all_learners()
-        names = assign_weights(declaration, training)
+        self._names = names = assign_weights(declaration, training)
         self._learning = {name: Learning(name, learner, names[name], state) for name, learner in self._learners.items()}
         self._gradients = LossGradients(task, declaration, training, names, self._devices.count).compiled()
         self._adapted = training.adapters.paths(declaration) if training.adapters is not None else []
@@ -59,6 +59,15 @@ class TrainingStep:
         rows = each.stack()[:done]
         sums = dict(zip(MEASURED, tf.unstack(tf.reduce_sum(rows, 0)), strict=True))
         return sums | {name: tf.reduce_sum(rows[-1:, MEASURED.index(name)]) for name in LATEST} | {"each": rows, "stop": stop}
+
+    def mean_gradients(self, batches: list[dict[str, Any]], step: Any) -> dict[str, Any]:
+        """{path: gradient} of the update after `step` finished ones from these batches, before clipping; changes nothing."""
+        gradients, seen, _ = self._sums(batches, step)
+        return {
+            path: gradient / tf.maximum(seen[f"weight/{name}"], 1.0)
+            for name in self._learners
+            for path, gradient in zip(self._names[name], gradients[name], strict=True)
+        }
 
     def _update(self, batches: list[dict[str, Any]]) -> dict[str, Any]:
         """One update from this replica's rows of the step's batches."""

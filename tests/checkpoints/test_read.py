@@ -1,3 +1,4 @@
+import random
 import shutil
 
 import numpy as np
@@ -116,6 +117,39 @@ def test_every_flipped_bit_is_noticed(tmp_path, make_variables):
             content[position] ^= bit
         file.write_bytes(content)
     assert checkpoint.damage() == ""
+
+
+def test_r5_of_500_mutations_none_is_read_as_something_else(tmp_path, make_variables, as_lists):
+    """R5: cut, flipped, zeroed, lengthened, exchanged, removed: the newest checkpoint holds or the older one is used, with a warning."""
+    save(tmp_path, 10, make_variables(1))
+    newest, dice = save(tmp_path, 20, make_variables(2)), random.Random(5)
+    whole = {file: file.read_bytes() for file in newest.iterdir()}
+    expected = {step: as_lists(make_variables(shift)) for step, shift in ((10, 1), (20, 2))}
+    for _ in range(500):
+        file = dice.choice(sorted(whole))
+        file.write_bytes(mutated(bytearray(whole[file]), dice))
+        if dice.random() < 0.1:
+            file.unlink()
+        warnings = []
+        found = latest_valid(tmp_path, warnings.append)
+        assert {path: array.tolist() for path, array in load_arrays(found.path).items()} == expected[found.step]
+        assert (found.step == 10) == bool(warnings)
+        file.write_bytes(whole[file])
+
+
+def mutated(content, dice):
+    kind, place = dice.randrange(5), dice.randrange(len(content))
+    if kind == 0:
+        return content[:place]
+    if kind == 1:
+        content[place] ^= 1 << dice.randrange(8)
+    if kind == 2:
+        content[place:] = bytes(len(content) - place)
+    if kind == 3:
+        content += bytes([dice.randrange(256)])
+    if kind == 4:
+        content[place : place + 8] = content[:8]
+    return content
 
 
 def test_files_of_another_checkpoint_are_noticed(tmp_path, make_variables):

@@ -80,11 +80,11 @@ def test_r13_who_reads_while_a_run_writes_and_deletes_never_sees_half_a_checkpoi
     thread = threading.Thread(target=write)
     thread.start()
     try:
-        seen = set()
-        for _ in range(1000):
-            found = latest_valid(tmp_path, pytest.fail)
-            seen.add(found.step)
+        seen, reads = set(), 0
+        while reads < 1000 or len(seen) < 5:
+            reads += 1
+            seen.add(latest_valid(tmp_path, pytest.fail).step)
     finally:
         is_over.set()
         thread.join()
-    assert len(seen) > 3
+    assert sorted(seen)[0] >= 1

@@ -8,7 +8,7 @@ import textwrap
 import pytest
 
 from seqcfg.errors import UserError
-from seqcfg.runs.lock import RunLock
+from seqcfg.runs.lock import RunLock, seconds_since_beat
 
 HOLDER = textwrap.dedent(
     """
@@ -35,7 +35,7 @@ def test_a_second_process_is_told_who_works_there(tmp_path, holder):
         RunLock(tmp_path).acquire()
 
 
-def test_kill_9_leaves_nothing_to_clean_up(tmp_path, holder):
+def test_r11_kill_9_leaves_nothing_to_clean_up(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     with RunLock(tmp_path) as lock:
@@ -54,7 +54,7 @@ def test_two_locks_in_one_process_exclude_one_another(tmp_path):
         RunLock(tmp_path).acquire()
 
 
-def test_an_owner_on_another_machine_is_never_overruled(tmp_path):
+def test_r12_an_owner_on_another_machine_is_never_overruled(tmp_path):
     owner = {"pid": 1, "process_start": "0", "boot": "other", "machine": "abc", "since": "2026-01-01T00:00:00+00:00", "nonce": "n"}
     (tmp_path / "lock").write_text(json.dumps(owner))
     with pytest.raises(UserError, match="another machine .id abc.; if that machine has stopped, delete"):
@@ -85,6 +85,27 @@ def test_without_kernel_locks_the_process_table_decides(tmp_path, monkeypatch):
     (tmp_path / "lock").write_text(json.dumps({**owner, "process_start": "1"}))  # the number was given to another process since
     with RunLock(tmp_path):
         pass
+
+
+def test_the_owner_gives_signs_of_life_that_others_can_see(tmp_path, monkeypatch):
+    monkeypatch.setattr("seqcfg.runs.lock.BEAT_SECONDS", 0.0)
+    assert seconds_since_beat(tmp_path) is None
+    with RunLock(tmp_path) as lock:
+        os.utime(tmp_path / "lock", (0, 0))
+        assert seconds_since_beat(tmp_path) > 1e6
+        with pytest.raises(UserError, match="last sign of life"):
+            RunLock(tmp_path).acquire()
+        lock.beat()
+        assert seconds_since_beat(tmp_path) < 60
+    assert seconds_since_beat(tmp_path) is None
+
+
+def test_who_has_lost_the_lock_may_not_write(tmp_path):
+    with RunLock(tmp_path) as lock:
+        lock.require()
+        (tmp_path / "lock").unlink()
+        with pytest.raises(UserError, match="taken away"):
+            lock.require()
 
 
 def test_a_lock_taken_away_is_noticed(tmp_path):
@@ -136,6 +157,6 @@ RACE = textwrap.dedent(
 )
 
 
-def test_of_eight_that_start_together_exactly_one_proceeds(tmp_path):
+def test_r10_of_eight_that_start_together_exactly_one_proceeds(tmp_path):
     done = subprocess.run([sys.executable, "-c", RACE, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -82,3 +82,31 @@ def test_no_file_means_no_records_and_an_unknown_kind_is_refused(tmp_path):
     assert read(tmp_path / "none") == []
     with Records(tmp_path / "r") as records, pytest.raises(ValueError, match="none of train, validation, event"):
         records.append(1, "other")
+
+
+class FullDisk:
+    """A file that takes `room` more bytes."""
+
+    def __init__(self, file, room):
+        self._file, self.room = file, room
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    def write(self, content):
+        if not self.room:
+            raise OSError(28, "No space left on device")
+        taken, self.room = content[: self.room], max(0, self.room - len(content))
+        return self._file.write(taken)
+
+
+def test_a_full_disk_tears_no_line_and_what_found_no_room_is_written_later(tmp_path):
+    with Records(tmp_path / "r.jsonl") as curve:
+        curve.append(1, "train", loss=1.0)
+        curve._file = disk = FullDisk(curve._file, room=20)
+        curve.append(2, "train", loss=2.0)
+        curve.append(3, "train", loss=3.0)
+        assert [record["step"] for record in read(tmp_path / "r.jsonl")] == [1]
+        disk.room = 10_000
+        curve.append(4, "train", loss=4.0)
+    assert [record["step"] for record in read(tmp_path / "r.jsonl")] == [1, 2, 3, 4]

@@ -1,0 +1,77 @@
+"""Runs seqcfg commands in forks of a process that has loaded TensorFlow already: a run of a tiny recipe then takes a second or two.
+
+As a program it reads orders from standard input; `ForkServer` is its client. A fork is an ordinary process with an id
+of its own, which tests may kill. TensorFlow has been imported but not used before the fork, so no thread of it is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class ForkServer:
+    """Use as a context manager."""
+
+    def __enter__(self):
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        self._process = subprocess.Popen(
+            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        return self
+
+    def __exit__(self, *_):
+        self._process.stdin.close()
+        self._process.wait()
+
+    def start(self, *argv, log=os.devnull):
+        """Begins `seqcfg ARGV`, whose output goes to the file `log`; returns the process id."""
+        return self._ask({"argv": [str(one) for one in argv], "log": str(log)})
+
+    def wait(self, pid):
+        """The exit code, negative for a signal."""
+        return self._ask({"wait": pid})
+
+    def run(self, *argv, log=os.devnull):
+        return self.wait(self.start(*argv, log=log))
+
+    def _ask(self, order):
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "the server of forks died"
+        return json.loads(answer)
+
+
+def serve():
+    from seqcfg.cli import main
+    from seqcfg.commands import checkpoint, replay, train  # noqa: F401 - loaded before the fork
+    from seqcfg.lazy import tf
+    from seqcfg.training import run  # noqa: F401
+
+    tf.int32  # noqa: B018 - loads it
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "wait" in order:
+            answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1])
+        elif not (answer := os.fork()):
+            handle = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            os.dup2(handle, 1)
+            os.dup2(handle, 2)
+            try:
+                code = main(order["argv"])
+            except SystemExit as leaving:
+                code = leaving.code
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code or 0)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    serve()
