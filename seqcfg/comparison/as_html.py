@@ -16,7 +16,7 @@ STYLE = """
 body { margin: 0 auto; padding: 1.5rem; max-width: 75rem; color: var(--text); background: var(--back);
        font: 15px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; border-bottom: 1px solid var(--line); }
-ul { padding-left: 1.2rem; } .wide { overflow-x: auto; }
+ul { padding-left: 1.2rem; } .wide { overflow-x: auto; margin: .8rem 0; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { color: var(--quiet); font-weight: 500; } tbody tr:nth-child(even) { background: var(--band); }
@@ -63,11 +63,11 @@ def _block(block: Block) -> Iterator[str]:
             [
                 f"<code>{escape(entry.head)}</code>",
                 *(f"<code>{_cell(cell)}</code><small>{escape(origin)}</small>" for _, cell, origin in entry.values),
-                escape(" ".join(filter(None, (entry.mark, entry.doc)))),
+                *([escape(" ".join(filter(None, (entry.mark, entry.doc))))] if block.has_meaning else []),
             ]
             for entry in block.entries
         ]
-        yield _table(["field", *labels, "meaning"], rows, frozenset())
+        yield _table([block.title, *labels, *(["meaning"] if block.has_meaning else [])], rows, frozenset())
 
 
 def _list(cells: list[Cell]) -> str:

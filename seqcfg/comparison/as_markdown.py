@@ -31,9 +31,9 @@ def _block(block: Block) -> Iterator[str]:
         labels = [label for label, _, _ in block.entries[0].values]
         rows = []
         for entry in block.entries:
-            meaning = " ".join(filter(None, (entry.mark, entry.doc)))
-            rows.append([f"`{entry.head}`", *(_value(cell, origin) for _, cell, origin in entry.values), _plain(meaning)])
-        yield from _rows(["field", *labels, "meaning"], rows, frozenset())
+            meaning = [_plain(" ".join(filter(None, (entry.mark, entry.doc))))] if block.has_meaning else []
+            rows.append([f"`{entry.head}`", *(_value(cell, origin) for _, cell, origin in entry.values), *meaning])
+        yield from _rows([block.title, *labels, *(["meaning"] if block.has_meaning else [])], rows, frozenset())
 
 
 def table_lines(table: Table) -> list[str]:

@@ -53,14 +53,15 @@ def _block(block: Block, styled: Styled) -> Iterator[str]:
     elif isinstance(block, Table):
         yield from _table(block, styled)
     elif isinstance(block, Entries):
+        title = "" if block.title == "field" else f"{block.title} "
         for entry in block.entries:
-            yield from _entry(entry, styled)
+            yield from _entry(entry, title, styled)
 
 
-def _entry(entry: Entry, styled: Styled) -> Iterator[str]:
+def _entry(entry: Entry, title: str, styled: Styled) -> Iterator[str]:
     values = [shortened(cell.text, LONG) for _, cell, _ in entry.values]
     mark = f"  ({entry.mark})" if entry.mark else ""
-    head = styled(Cell(entry.head, "strong"))
+    head = styled(Cell(title + entry.head, "strong"))
     is_short = not entry.is_stacked and all(len(value) <= SHORT for value in values)
     if is_short:
         shown = " -> ".join(styled(cell, value) for (_, cell, _), value in zip(entry.values, values))

@@ -50,7 +50,15 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Entries:
+    """Entries whose values have the same labels; `title` says what their heads are."""
+
     entries: list[Entry]
+    title: str = "field"
+
+    @property
+    def has_meaning(self) -> bool:
+        """Whether anything is said beside the values."""
+        return any(entry.doc or entry.mark for entry in self.entries)
 
 
 Block = Lines | Table | Entries

@@ -7,6 +7,9 @@ import json
 from typing import Any
 
 from seqcfg.comparison.sides import Side
+from seqcfg.data.hashes import file_sha256
+from seqcfg.data.root import DataRoot, cache_folder
+from seqcfg.recipe.experiment import Experiment
 from seqcfg.runs.lockfile import LOCKFILE
 
 
@@ -25,16 +28,31 @@ class Fact:
 
 
 def data_facts(sides: list[Side]) -> list[Fact]:
-    """What runs read: the fingerprint of their prepared data, then every file and tokenizer by its content."""
+    """What runs read: the fingerprint of their prepared data, then every file and tokenizer by its content.
+
+    A recipe beside a run stands for its files as they lie below the data root now.
+    """
     locks = [_lock(side).get("data", {}) for side in sides]
-    recipes = tuple(side.experiment.fingerprint["data"][:12] for side in sides)
+    if any(lock.get("inputs") for lock in locks):
+        locks = [lock if side.is_run else {"inputs": todays_inputs(side.experiment)} for side, lock in zip(sides, locks)]
     prints = tuple(side.manifest.data_fingerprint[:12] if side.manifest is not None else "" for side in sides)
-    facts = [Fact("data as the recipe says", recipes, "results"), Fact("data as prepared", prints, "results")]
+    facts = [Fact("data as prepared", prints, "results")]
     for what, key in (("file", "inputs"), ("tokenizer", "tokenizers")):
         tables = [lock.get(key) or {} for lock in locks]
         names = dict.fromkeys(name for table in tables for name in table)
         facts += [Fact(f"{what} {name}", tuple(_hash(table, name) for table in tables), "results") for name in names]
     return facts
+
+
+def todays_inputs(experiment: Experiment) -> dict[str, str]:
+    """{recipe path: SHA-256} of the files that a recipe reads, as far as they are below the data root."""
+    data: Any = experiment.recipe.data
+    if data is None:
+        return {}
+    root, is_remembered = DataRoot(), cache_folder().is_dir()  # no cache is made for looking
+    paths = {path for component in (*data.splits.values(), *experiment.recipe.tokenizers.values()) for path in component.paths()}
+    files = {path: root.place(path) for path in sorted(paths)}
+    return {path: root.sha256(path) if is_remembered else file_sha256(file) for path, file in files.items() if file.is_file()}
 
 
 def environment_facts(sides: list[Side]) -> list[Fact]:

@@ -9,6 +9,7 @@ from seqcfg.comparison.consequences import Quantity
 from seqcfg.comparison.sides import Side
 from seqcfg.runs.evaluations import StoredEvaluation, find
 from seqcfg.runs.history import Budget, Point
+from seqcfg.runs.lock import LOCK_FILE, is_owned
 
 WHERE: dict[str, Budget] = {"equal step": "step", "equal tokens": "tokens", "equal time": "seconds"}
 
@@ -112,7 +113,9 @@ def state(side: Side) -> str:
         return f"step {side.step:,} of {steps:,}"
     if side.history.step >= steps:
         return f"finished {steps:,} steps"
-    return f"{ended or 'running or killed'} at step {side.history.step:,} of {steps:,}"
+    if not ended:
+        ended = "running" if is_owned(side.run.folder / LOCK_FILE) else "killed"
+    return f"{ended} at step {side.history.step:,} of {steps:,}"
 
 
 def evaluations(side: Side) -> list[StoredEvaluation]:

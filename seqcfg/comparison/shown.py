@@ -191,7 +191,7 @@ def _lines(measured: Measured, labels: list[str]) -> Section:
         blocks.append(Lines([Cell(told)]))
         first = next(label for label, interval in zip(labels, measured.intervals) if interval is not None)
         if entries := [_line(line, first, label) for line in (*one.gained, *one.lost)]:
-            blocks.append(Entries(entries))
+            blocks.append(Entries(entries, "line"))
     return Section(f"line by line, {measured.split}", blocks)
 
 
@@ -204,7 +204,7 @@ def _line(line: Line, first: str, second: str) -> Entry:
         (first, Cell(outputs[0]), f"{line.values[0]:.1f}"),
         (second, Cell(outputs[1], tone), f"{line.values[1]:.1f}"),
     ]
-    return Entry(f"line {line.number}", values, is_stacked=True)
+    return Entry(str(line.number), values, is_stacked=True)
 
 
 def _ratio(ratio: float | None) -> str:

@@ -223,6 +223,17 @@ def other_data_under_the_same_path():
 
 
 @pair
+def a_run_and_a_file_that_changed_since():
+    """The recipe is the same, the file below the data root is another one now."""
+    Path("data/small").mkdir(parents=True)
+    Path("data/small/train.tsv").write_text("one\tun\n", encoding="utf-8")
+    then = {"small/train.tsv": "2" * 64}
+    make_run("a", lock={"data": {"inputs": then}})
+    write(today=RECIPE)
+    return ["a", "today.yaml"]
+
+
+@pair
 def other_surroundings():
     """Versions, plugins, processor."""
     older, newer = {"seqcfg": "1.0", "tensorflow": "2.21.0", "numpy": "2.4.0"}, {"seqcfg": "1.1", "tensorflow": "2.21.0"}

@@ -26,6 +26,8 @@ NOT_COMPARABLE = {"another_split_for_validation", "runs_judged_on_other_lines"}
 
 def answer(name):
     """The command line of a pair, made in the current folder, with its output and exit code."""
+    for root in ("SEQCFG_DATA", "SEQCFG_CACHE"):
+        os.environ.pop(root, None)
     sides = PAIRS[name]()
     result = CliRunner().invoke(command, sides, standalone_mode=False)
     assert result.exception is None, result.exception

@@ -31,7 +31,7 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "recipes" / "README.md", *PAGES]
 BLOCK = re.compile(r"(?:`([\w./-]+)`:\n\n)?^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 RECIPE = re.compile(r"recipe_version:[^#\n]*(?:# ([\w/.]+))?\n")
-QUICK = {"validate", "show", "explain", "plan", "components", "new", "migrate", "prepare", "data", "sweep"}  # need no tensors
+QUICK = {"validate", "show", "explain", "plan", "components", "new", "migrate", "prepare", "data", "sweep", "diff"}  # need no tensors
 
 
 class Block(NamedTuple):
