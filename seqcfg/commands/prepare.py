@@ -16,7 +16,16 @@ from seqcfg.recipe.experiment import load
 @click.option("--cache-root", type=click.Path(), help="Folder of prepared data; else $SEQCFG_CACHE, else ./prepared.")
 @click.option("--download", is_flag=True, help="Fetch the corpora that the recipe names under data.corpora first.")
 @click.option("--verify", is_flag=True, help="Compare everything prepared with its checksums.")
-def command(recipe: str, overrides: tuple[str, ...], data_root: str | None, cache_root: str | None, download: bool, verify: bool) -> None:
+@click.option("--processes", type=click.IntRange(min=1), help="Processes that encode a large corpus; as many as cores if left out.")
+def command(
+    recipe: str,
+    overrides: tuple[str, ...],
+    data_root: str | None,
+    cache_root: str | None,
+    download: bool,
+    verify: bool,
+    processes: int | None,
+) -> None:
     """Reads the corpora of RECIPE, trains its tokenizers and writes the columns that training reads.
 
     The same files and settings are prepared once; a second call finds that there is nothing to do.
@@ -28,7 +37,7 @@ def command(recipe: str, overrides: tuple[str, ...], data_root: str | None, cach
     if download:
         _download(experiment.recipe.data, data_root, cache_root)
     with prepare_bar() as progress:
-        prepared = prepare(experiment, progress, data_root=data_root, cache_root=cache_root)
+        prepared = prepare(experiment, progress, data_root=data_root, cache_root=cache_root, processes=processes)
     if verify:
         prepared.verify()
     for line in _summary(experiment, prepared):
@@ -48,23 +57,18 @@ def _download(data: Any, data_root: str | None, cache_root: str | None) -> None:
 
 
 def _summary(experiment: Any, prepared: Any) -> list[str]:
-    from seqcfg.data.batches import training_plan
+    from seqcfg.commands.data import dropped_lines
+    from seqcfg.data.plans import whole_plan
 
     data = experiment.recipe.data
     lines = [f"prepared in {prepared.folder}"]
     for name, entry in prepared.manifest["splits"].items():
-        counts = entry["counts"]
-        dropped = ", ".join(f"{counts[kind]} {kind}" for kind in ("empty", "bad") if counts[kind])
-        tokens = ", ".join(f"{field} {stats['tokens']:,} tokens" for field, stats in entry["statistics"].items())
+        tokens = "".join(f", {field} {stats['tokens']:,} tokens" for field, stats in entry["statistics"].items())
         unknown = sum(stats["unknown"] for stats in entry["statistics"].values())
-        lines.append(
-            f"  {name}: {entry['examples']:,} examples, {tokens}, {unknown:,} unknown" + (f"; skipped {dropped}" if dropped else "")
-        )
-        lines += [f"      {place}" for place in counts["dropped"]]
+        lines.append(f"  {name}: {entry['examples']:,} examples{tokens}, {unknown:,} unknown")
+    lines += [f"  {line}" for line in dropped_lines(prepared.manifest)]
     training = experiment.recipe.training
-    plan = training_plan(
-        prepared.splits[data.training_split], experiment.recipe.task.features(), data.batching, training.seed if training else 0
-    )
+    plan = whole_plan(prepared.splits, data, experiment.recipe.task.features(), training.seed if training else 0)
     lines.append(f"  {plan.batches_per_epoch:,} batches an epoch in {len(plan.buckets)} shapes, {plan.padding_share:.1%} padding")
     if plan.num_left_out:
         lines.append(

@@ -135,6 +135,17 @@ class Filter(Component, kind="filter"):
         def start(self) -> Callable[[dict[str, Any]], str]: ...
 
 
+class Augmentation(Component, kind="augmentation"):
+    """Changes a feature of a training batch at random: `__call__(values, lengths, draw) -> (values, lengths)` on numpy arrays.
+
+    `draw` gives uniform and normal numbers that depend on the seed, the batch's number and the augmentation's place alone.
+    """
+
+    if TYPE_CHECKING:
+
+        def __call__(self, values: Any, lengths: Any, draw: Any) -> tuple[Any, Any]: ...
+
+
 class Tokenizer(Component, kind="tokenizer"):
     """Text to ids and back. `fit(texts, folder, root)` trains what is missing; `load(folder) -> Codec`."""
 

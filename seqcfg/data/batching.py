@@ -21,6 +21,12 @@ class Batching(Record):
         default=100, doc="Longest example that is trained on, in tokens with start and end; longer ones are counted and left out."
     )
 
+    packing: bool = param(
+        default=False,
+        doc="Whether several examples share a row of max_length steps; attention keeps them apart, so the loss is the same.",
+        is_later=True,
+    )
+
     def check(self) -> Iterator[tuple[str, str, str]]:
         if self.max_length > self.max_tokens:
             yield (

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from seqcfg.data.batching import Batching
+from seqcfg.data.members import Members, chunks, class_dtype
 from seqcfg.lazy import np
 
 MAX_LEVELS = 32  # lengths are told apart this finely while bounds are searched; the bounds found are tight afterwards
@@ -16,12 +17,12 @@ UNFILLED_COST = 0.25  # price of one unused token of a batch's budget, where a p
 class Bucket:
     """Examples that are batched together.
 
-    example_ids  int32 or int64 [n], increasing
+    size         number of examples
     time         steps of each feature, padding included
     num_batches, rows  `num_batches` batches of `rows` rows; their real rows differ by at most one
     """
 
-    example_ids: Any
+    size: int
     time: dict[str, int]
     num_batches: int
     rows: int
@@ -32,19 +33,67 @@ class Bucket:
         return self.num_batches * self.rows * sum(self.time.values())
 
 
-def make_buckets(lengths: dict[str, Any], example_ids: Any, batching: Batching) -> list[Bucket]:
-    """At most `num_buckets` buckets of the examples in `example_ids`, whose lengths are int [examples] by feature."""
-    classes = _classes({name: length[example_ids] for name, length in lengths.items()}, batching)
-    order = np.argsort(classes, kind="stable")
-    ends = np.cumsum(np.bincount(classes))
+@dataclasses.dataclass(frozen=True)
+class Census:
+    """What is known of the lengths after one look at them.
+
+    outer, inner  int64 [max_length + 1]: examples by the last feature's length, and by the longest other one's
+    tokens, fitting, shortest  over the examples that are short enough; the shortest of all
+    """
+
+    outer: Any
+    inner: Any
+    tokens: int
+    fitting: int
+    shortest: int
+
+
+def take_census(lengths: dict[str, Any], max_length: int) -> Census:
+    """Counts lengths, a chunk of examples at a time."""
+    outer, inner = np.zeros([max_length + 1], np.int64), np.zeros([max_length + 1], np.int64)
+    tokens, shortest = 0, -1
+    for _, parts in chunks(lengths):
+        longest = np.maximum.reduce(parts)
+        fits = longest <= max_length
+        smallest = int(longest.min(initial=np.iinfo(np.int64).max))
+        shortest = smallest if shortest < 0 else min(shortest, smallest)
+        first, second = _axes([part[fits] for part in parts])
+        outer += np.bincount(first, minlength=max_length + 1)
+        inner += np.bincount(second, minlength=max_length + 1)
+        tokens += int(sum(part[fits].sum() for part in parts))
+    return Census(outer, inner, tokens, int(outer.sum()), shortest)
+
+
+def make_buckets(lengths: dict[str, Any], census: Census, batching: Batching) -> tuple[list[Bucket], Members]:
+    """At most `num_buckets` buckets, and the members of each; lengths are int [examples] by feature, read in chunks."""
+    levels = [_levels(census.outer), _levels(census.inner)]
+    shape = [len(level) for level in levels]
+    counts = np.zeros([shape[0] * shape[1]], np.int64)
+    for _, parts in chunks(lengths):
+        parts = [part[np.maximum.reduce(parts) <= batching.max_length] for part in parts]
+        counts += np.bincount(_cell(parts, levels), minlength=len(counts))
+    table = np.zeros(shape, np.int64)
+    sizes: list[int] = []
+    for first, last, a, b in _best_cuts(counts.reshape(shape), levels, batching):
+        if (size := int(counts.reshape(shape)[first:last, a:b].sum())) > 0:
+            table[first:last, a:b] = len(sizes)
+            sizes.append(size)
+    dtype = class_dtype(len(sizes))
+    total = len(next(iter(lengths.values())))
+    classes, time = np.full([total], np.iinfo(dtype).max, dtype), np.ones([len(lengths), len(sizes)], np.int64)
+    for place, parts in chunks(lengths):
+        fits = np.maximum.reduce(parts) <= batching.max_length
+        parts = [part[fits] for part in parts]
+        found = table.reshape(-1)[_cell(parts, levels)]
+        classes[place][fits] = found
+        for row, part in zip(time, parts, strict=True):
+            np.maximum.at(row, found, part)
     buckets = []
-    for start, end in zip([0, *ends[:-1]], ends, strict=True):
-        if start < end:
-            members = example_ids[order[start:end]]
-            time = {name: max(1, int(length[members].max())) for name, length in lengths.items()}
-            num_batches, rows = _shape(end - start, max(time.values()), batching.max_tokens)
-            buckets.append(Bucket(members, time, int(num_batches), int(rows)))
-    return buckets
+    for number, size in enumerate(sizes):
+        steps = {name: int(time[row, number]) for row, name in enumerate(lengths)}
+        num_batches, rows = _shape(size, max(steps.values()), batching.max_tokens)
+        buckets.append(Bucket(size, steps, int(num_batches), int(rows)))
+    return buckets, Members(classes, np.array(sizes, np.int64))
 
 
 def _shape(examples: Any, time: Any, max_tokens: int) -> tuple[Any, Any]:
@@ -53,26 +102,23 @@ def _shape(examples: Any, time: Any, max_tokens: int) -> tuple[Any, Any]:
     return num_batches, -(-examples // np.maximum(num_batches, 1))
 
 
-def _classes(lengths: dict[str, Any], batching: Batching) -> Any:
-    """The class of each example, int [n]: by the last feature's length, and within that by the longest other feature's."""
-    *others, outer = lengths.values()
-    inner = np.maximum.reduce(others) if others else np.zeros_like(outer)
-    levels = [_levels(outer), _levels(inner)]
-    places = [np.searchsorted(level, length) for level, length in zip(levels, (outer, inner), strict=True)]
-    counts = np.zeros([len(level) for level in levels], np.int64)
-    np.add.at(counts, tuple(places), 1)
-    classes = np.full(counts.shape, -1)
-    for number, (first, last, a, b) in enumerate(_best_cuts(counts, levels, batching)):
-        classes[first:last, a:b] = number
-    return classes[tuple(places)]
+def _axes(parts: list[Any]) -> tuple[Any, Any]:
+    """The lengths that tell classes apart: the last feature's, and the longest other feature's."""
+    *others, outer = parts
+    return outer, np.maximum.reduce(others) if others else np.zeros_like(outer)
 
 
-def _levels(lengths: Any) -> Any:
+def _cell(parts: list[Any], levels: list[Any]) -> Any:
+    outer, inner = (np.searchsorted(level, length) for level, length in zip(levels, _axes(parts), strict=True))
+    return outer * len(levels[1]) + inner
+
+
+def _levels(histogram: Any) -> Any:
     """At most MAX_LEVELS upper bounds that cut the lengths into parts of about equal numbers of tokens."""
-    values, counts = np.unique(lengths, return_counts=True)
+    values = np.flatnonzero(histogram)
     if len(values) <= MAX_LEVELS:
         return values
-    mass = np.cumsum(values * counts)
+    mass = np.cumsum(values * histogram[values])
     shares = np.arange(1, MAX_LEVELS + 1) / MAX_LEVELS
     return np.unique(values[np.searchsorted(mass, shares * mass[-1])])
 

@@ -167,6 +167,19 @@ class Columns:
         """Steps of each example of a ragged feature: int32 [n]."""
         return np.diff(self._column(name).offsets).astype(np.int32)
 
+    def offsets(self, name: str) -> Any:
+        """Where each example of a ragged feature begins among all values: int64 [n + 1], on disk."""
+        return self._column(name).offsets
+
+    def flat(self, name: str, ids: Any) -> tuple[Any, Any]:
+        """(values [total, *frame] one example after the other, lengths [ids]) of a ragged feature."""
+        column, ids = self._column(name), np.asarray(ids, np.int64)
+        starts = column.offsets[ids]
+        lengths = column.offsets[ids + 1] - starts
+        place = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(int(lengths.sum()))
+        values = column.values[place].astype(column.dtype, copy=False) if len(place) else np.zeros([0], column.dtype)
+        return values, lengths
+
     def texts(self, name: str, ids: Any = None) -> list[str]:
         """The raw texts of a bytes feature, of all examples or of those in `ids`."""
         return [text.decode("utf-8") for text in self.raw(name, range(self.num_examples) if ids is None else ids)]

@@ -135,6 +135,14 @@ class HashSet:
     def __len__(self) -> int:
         return self._size
 
+    def __contains__(self, number: int) -> bool:
+        slots, mask = self._slots, len(self._slots) - 1
+        number = number or 1
+        place = number & mask
+        while slots[place] and slots[place] != number:
+            place = (place + 1) & mask
+        return slots[place] == number
+
     def add(self, number: int) -> bool:
         """Whether it is new."""
         number = number or 1  # 0 marks a free slot
@@ -166,13 +174,14 @@ def text_hash(texts: list[str]) -> int:
 
 def script_share(text: str, script: str) -> float:
     """Share of the letters of a text that belong to a script; 1 where there is no letter."""
-    letters = [_script(letter) for letter in text if letter.isalpha()]
+    letters = [script_of(letter) for letter in text if letter.isalpha()]
     wanted = {"CJK", "HIRAGANA", "KATAKANA"} if script == "CJK" else {script}
     return sum(one in wanted for one in letters) / len(letters) if letters else 1.0
 
 
 @functools.lru_cache(1 << 16)
-def _script(letter: str) -> str:
+def script_of(letter: str) -> str:
+    """The first word of a letter's Unicode name, such as LATIN."""
     return unicodedata.name(letter, "UNNAMED").split()[0].partition("-")[0]
 
 

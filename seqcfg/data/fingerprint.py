@@ -36,4 +36,6 @@ def fingerprint(data: Any, tokenizers: dict[str, Any], features: dict[str, Featu
     }
     if data.filters:  # they came later: without them the address is what it was
         told["filters"] = [canonical(one, only_result=True) for one in data.filters]
+    if data.mixing:
+        told["trained_on"] = sorted(data.trained_on)
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

@@ -151,7 +151,7 @@ class Job:
         return {feature.field for feature in self.features.values()}
 
     def _trained_on(self) -> list[str]:
-        return [self.data.training_split]
+        return self.data.trained_on
 
     def _variants(self, split: str) -> int:
         """Rows that an example of a split becomes."""

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
+from seqcfg.errors import UserError
 from seqcfg.lazy import tf
+
+
+class Packing(NamedTuple):
+    """Segments and positions [batch, time] of rows that hold several texts; None where each row holds one."""
+
+    segments: Any = None
+    positions: Any = None
+
+
+UNPACKED = Packing()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +55,17 @@ class Sequence:
             return self.positions
         index = tf.range(tf.shape(self.values)[1])
         return index if self.start is None else index + self.start
+
+
+def packing_of(batch: dict[str, Any], feature: str) -> Packing:
+    """How a feature of a batch is packed."""
+    return Packing(batch.get(f"{feature}_segments"), batch.get(f"{feature}_positions"))
+
+
+def refuse_packed(x: Any, what: str) -> None:
+    """Raises UserError for a sequence of packed texts, between which `what` would carry something over."""
+    if isinstance(x, Sequence) and x.segments is not None:
+        raise UserError(f"{what} would mix the texts that share a row", hint="set data.batching.packing: false for this model")
 
 
 def values_of(x: Any) -> Any:

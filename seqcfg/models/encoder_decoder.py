@@ -7,7 +7,7 @@ from typing import Any
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Layer, Model
 from seqcfg.component.reserved_ids import START
-from seqcfg.layers.sequence import Sequence
+from seqcfg.layers.sequence import UNPACKED, Packing, Sequence
 from seqcfg.lazy import tf
 from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights
 
@@ -41,15 +41,16 @@ class EncoderDecoder(Model, type="encoder_decoder"):
         declare_output(d, self.output, hidden, width)
         return hidden
 
-    def encode(self, w: Any, ids: Any, lengths: Any) -> Sequence:
+    def encode(self, w: Any, ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Sequence:
         """ids [batch, source_time] int32, lengths [batch] -> memory, values [batch, time, dim]."""
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
-        return w.encoder(Sequence(w.source_embedding(ids), mask=mask))
+        return w.encoder(Sequence(w.source_embedding(ids), mask, segments=packing.segments, positions=packing.positions))
 
-    def hidden(self, w: Any, memory: Sequence, ids: Any, lengths: Any) -> Any:
+    def hidden(self, w: Any, memory: Sequence, ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Any:
         """Decoder outputs [batch, target_time, dim] for target ids [batch, target_time] shifted right by the caller."""
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
-        return w.decoder(Sequence(self._target_embedding(w)(ids), mask=mask, memory=memory)).values
+        values = self._target_embedding(w)(ids)
+        return w.decoder(Sequence(values, mask, segments=packing.segments, positions=packing.positions, memory=memory)).values
 
     def output_weights(self, w: Any) -> tuple[Any, Any]:
         """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""

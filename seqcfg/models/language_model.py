@@ -7,7 +7,7 @@ from typing import Any
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Layer, Model
 from seqcfg.component.reserved_ids import START
-from seqcfg.layers.sequence import Sequence
+from seqcfg.layers.sequence import UNPACKED, Packing, Sequence
 from seqcfg.lazy import tf
 from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights
 
@@ -26,10 +26,10 @@ class LanguageModel(Model, type="language_model"):
         declare_output(d, self.output, hidden, width)
         return hidden
 
-    def hidden(self, w: Any, ids: Any, lengths: Any) -> Any:
+    def hidden(self, w: Any, ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Any:
         """ids [batch, time] shifted right by the caller -> [batch, time, dim]."""
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
-        return w.decoder(Sequence(w.embedding(ids), mask=mask)).values
+        return w.decoder(Sequence(w.embedding(ids), mask, segments=packing.segments, positions=packing.positions)).values
 
     def output_weights(self, w: Any) -> tuple[Any, Any]:
         """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""

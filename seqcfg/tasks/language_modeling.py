@@ -9,6 +9,7 @@ from seqcfg.component.kinds import Loss, Model, Task
 from seqcfg.component.reserved_ids import END
 from seqcfg.component.types import Name
 from seqcfg.data.feature import Feature
+from seqcfg.layers.sequence import packing_of
 from seqcfg.lazy import np, tf
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
@@ -41,8 +42,9 @@ class LanguageModeling(Task, type="language_modeling"):
 
     def losses(self, w: Any, batch: dict[str, Any]) -> dict[str, LossSum]:
         """{"loss": sum over tokens, the end id included}."""
-        inputs, labels, lengths = targets(batch["text"], batch["text_length"])
-        hidden = w.model.hidden(inputs, lengths)
+        packing = packing_of(batch, "text")
+        inputs, labels, lengths = targets(batch["text"], batch["text_length"], packing)
+        hidden = w.model.hidden(inputs, lengths, packing)
         return {"loss": token_loss(self.loss, hidden, w.model.output_weights(), labels, lengths)}
 
     def stepper(self, w: Any) -> PromptStepper:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from seqcfg.component.reserved_ids import START
+from seqcfg.layers.sequence import UNPACKED, Packing
 from seqcfg.lazy import tf
 from seqcfg.losses.loss_sum import LossSum
 
@@ -17,9 +18,11 @@ class Targets(NamedTuple):
     lengths: Any
 
 
-def targets(ids: Any, lengths: Any) -> Targets:
-    """ids [batch, time] int32 with the end id inside `lengths` and zeros behind it."""
+def targets(ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Targets:
+    """ids [batch, time] int32 with the end id inside `lengths` and zeros behind it; each packed text begins with the start id."""
     inputs = tf.pad(ids[:, :-1], [[0, 0], [1, 0]], constant_values=START)
+    if packing.positions is not None:
+        inputs = tf.where(packing.positions == 0, START, inputs)
     return Targets(inputs, ids, lengths)
 
 

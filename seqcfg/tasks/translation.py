@@ -8,6 +8,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Loss, Model, Task
 from seqcfg.component.types import Name
 from seqcfg.data.feature import Feature
+from seqcfg.layers.sequence import packing_of
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
 from seqcfg.tasks.targets import targets, token_loss
@@ -40,9 +41,10 @@ class Translation(Task, type="translation"):
 
     def losses(self, w: Any, batch: dict[str, Any]) -> dict[str, LossSum]:
         """{"loss": sum over target tokens, the end id included}."""
-        memory = w.model.encode(batch["source"], batch["source_length"])
-        inputs, labels, lengths = targets(batch["target"], batch["target_length"])
-        hidden = w.model.hidden(memory, inputs, lengths)
+        memory = w.model.encode(batch["source"], batch["source_length"], packing_of(batch, "source"))
+        packing = packing_of(batch, "target")
+        inputs, labels, lengths = targets(batch["target"], batch["target_length"], packing)
+        hidden = w.model.hidden(memory, inputs, lengths, packing)
         return {"loss": token_loss(self.loss, hidden, w.model.output_weights(), labels, lengths)}
 
     def stepper(self, w: Any) -> TranslationStepper:

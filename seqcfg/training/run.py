@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqcfg.data.batches import BatchPlan, training_plan
+from seqcfg.data.batches import BatchPlan
 from seqcfg.data.hashes import folder_sha256
-from seqcfg.data.loader import Loader, evaluation_batches
+from seqcfg.data.loader import Loader, evaluation_batches, make_loader
 from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, UserError
 from seqcfg.lazy import tf
 from seqcfg.recipe.experiment import load
@@ -175,9 +175,8 @@ class Attempt:
 
 def training_loader(experiment: Any, prepared: Any) -> Loader:
     """The batches that a run learns from."""
-    data, features = experiment.recipe.data, experiment.recipe.task.features()
-    columns = prepared.splits[data.training_split]
-    return Loader(columns, training_plan(columns, features, data.batching, experiment.recipe.training.seed), features)
+    recipe = experiment.recipe
+    return make_loader(prepared.splits, recipe.data, recipe.task.features(), recipe.training.seed)
 
 
 def last_step(training: Any, plan: BatchPlan) -> int:

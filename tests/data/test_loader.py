@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from seqcfg.data.batches import training_plan
 from seqcfg.data.batching import Batching
 from seqcfg.data.loader import Loader, evaluation_batches, signature
+from seqcfg.data.plans import training_plan
 from seqcfg.data.prepare import prepare
 from seqcfg.data.sources.number_names import NumberNames
 from seqcfg.data.tokenizers.byte import Bytes

@@ -12,7 +12,7 @@ from seqcfg.component.types import Activation, PositiveInt
 from seqcfg.errors import UserError
 from seqcfg.initializers.glorot import GlorotUniform
 from seqcfg.layers.activation import activate
-from seqcfg.layers.sequence import Sequence
+from seqcfg.layers.sequence import Sequence, refuse_packed
 from seqcfg.lazy import tf
 
 
@@ -46,6 +46,7 @@ class Conv1D(SequenceLayer, type="conv1d"):
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, ceil(time / stride), units]."""
+        refuse_packed(x, f"{w.path}: a convolution")
         left = self._reach if self.causal else self._reach // 2
         padded = tf.pad(x.zero_padding(), [[0, 0], [left, self._reach - left], [0, 0]])
         return self._strided(x).with_values(self._convolve(w, padded))

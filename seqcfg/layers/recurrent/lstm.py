@@ -11,7 +11,7 @@ from seqcfg.initializers.glorot import GlorotUniform
 from seqcfg.layers.activation import activate
 from seqcfg.layers.dense import affine
 from seqcfg.layers.dropout import keep_factors
-from seqcfg.layers.sequence import Sequence
+from seqcfg.layers.sequence import Sequence, refuse_packed
 from seqcfg.lazy import tf
 
 
@@ -44,6 +44,7 @@ class LSTM(SequenceLayer, type="lstm"):
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, units or projection]."""
+        refuse_packed(x, f"{w.path}: a recurrence")
         values, _ = self.run(w, x, self._zero_state(w, tf.shape(x.values)[0]))
         return x.with_values(values)
 
