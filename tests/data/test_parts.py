@@ -175,7 +175,7 @@ from seqcfg.data.sources.reverse import Reverse
 from seqcfg.data.tokenizers.sentence_piece import SentencePiece
 from tests.data.small import make_experiment
 split_writer.CHUNK_EXAMPLES, split_writer.JOURNAL_SECONDS = 100, 0.0
-splits = {"train": Reverse(num_examples=20000), "test": Reverse(part="test", num_examples=200)}
+splits = {"train": Reverse(num_examples=4000), "test": Reverse(part="test", num_examples=200)}
 experiment = make_experiment(splits, {"shared": SentencePiece(vocab_size=20, num_threads=1)})
 print(prepare(experiment, data_root=".", cache_root=sys.argv[1]).fingerprint)
 """

@@ -66,7 +66,7 @@ def test_packing_changes_neither_the_loss_nor_a_gradient(task, rename, loaders):
     assert packed_weight == weight
     assert packed_total == pytest.approx(total, rel=1e-5)
     for path, gradient in gradients.items():
-        np.testing.assert_allclose(packed_gradients[path], gradient, rtol=2e-3, atol=1e-3, err_msg=path)
+        np.testing.assert_allclose(packed_gradients[path], gradient, rtol=5e-3, atol=2e-3, err_msg=path)
 
 
 @pytest.mark.parametrize("layer", [Conv1D(units=4, kernel_size=3), LSTM(units=4)])
