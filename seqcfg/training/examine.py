@@ -59,7 +59,7 @@ class Examiner:
         """Numbers of the examples that the update after `step` finished ones learns from."""
         parts = self._training.accumulate_batches
         batches = [self._loader.plan.batch(number) for number in range(step * parts, (step + 1) * parts)]
-        return [int(example) for batch in batches for example in batch.example_ids if example >= 0]
+        return [int(example) for batch in batches for example in batch.example_ids.ravel() if example >= 0]
 
     def _view(self, step: int, part: int, observer: Any = None) -> Any:
         """The model as the update sees it, with the same noise."""
@@ -85,7 +85,8 @@ class Examiner:
             loss = self._first_loss(self._task.losses(self._view(step, part), only))
             return loss.total, loss.weight
 
-        for row, example in enumerate(self._loader.plan.batch(number).example_ids):
+        ids = self._loader.plan.batch(number).example_ids
+        for row, example in enumerate(ids.reshape(len(ids), -1)[:, 0]):  # of a packed row its first stands for all
             if example >= 0:
                 total, weight = loss_of(tf.constant(row))
                 yield Example(number, int(example), self._texts(batch, row), float(total), float(weight))

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqcfg.data.plans import training_plan
 from seqcfg.data.loader import Loader
+from seqcfg.data.plans import training_plan
 from seqcfg.data.prepare import prepare
 from seqcfg.recipe.experiment import load
 from seqcfg.training.examine import Examiner
