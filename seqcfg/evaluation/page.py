@@ -82,7 +82,7 @@ def chosen(sentences: Sequence[dict[str, Any]], metrics: list[dict[str, Any]]) -
 
 def _facts(summary: dict[str, Any]) -> str:
     search = summary.get("decoding", {}).get("search", {})
-    settings = ", ".join(f"{name} {value}" for name, value in search.items() if name != "type")
+    settings = ", ".join(f"{name} {value}" for name, value in search.items() if name != "type" and value not in (None, False))
     facts = [f"step {summary['step']:,}", f"{summary['lines']:,} lines", f"{search.get('type', 'no')} search ({settings})"]
     if summary.get("lines_cut"):
         facts.append(f"{summary['lines_cut']} sources cut")
@@ -97,10 +97,10 @@ def _scores(summary: dict[str, Any]) -> str:
         interval = f"{bounds['low']:.2f} to {bounds['high']:.2f} ({bounds['confidence']:.0%})" if bounds else ""
         signature = f'<span class="soft mono">{escape(score["signature"]).replace("|", "|<wbr>")}</span>'
         cards.append(f'<div class="card">{escape(score["name"])}<b>{value}</b>{interval}<br>{signature}</div>')
-    losses = "".join(
-        f'<div class="card">{escape(name)}<b>{value:.4g}</b></div>' for name, value in summary.get("losses", {}).items() if value
-    )
-    return f'<div class="cards">{"".join(cards)}{losses}</div>'
+    shown = {score["name"] for score in summary["metrics"]}
+    losses = {name: value for name, value in summary.get("losses", {}).items() if name not in shown and value is not None}
+    cards += [f'<div class="card">{escape(name)}<b>{value:.4g}</b></div>' for name, value in losses.items()]
+    return f'<div class="cards">{"".join(cards)}</div>'
 
 
 def _charts(metrics: list[dict[str, Any]], sentences: Sequence[dict[str, Any]]) -> str:

@@ -31,6 +31,7 @@ th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bo
 th { position: sticky; top: 0; background: var(--card); white-space: nowrap; }
 th button { all: unset; cursor: pointer; font-weight: 600; } th button:focus-visible { outline: 2px solid var(--accent); }
 th[aria-sort=ascending] button::after { content: " \\25b2"; } th[aria-sort=descending] button::after { content: " \\25bc"; }
+td:not(.number) { min-width: 13rem; }
 td.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 ins, del { border-radius: .2rem; padding: 0 .1rem; } ins { background: var(--new); color: var(--new-text); text-decoration: underline; }
 del { background: var(--gone); color: var(--gone-text); text-decoration: line-through; }
@@ -42,6 +43,7 @@ select.narrow { display: none; font: inherit; color: inherit; background: var(--
   .stacks table, .stacks tbody, .stacks tr, .stacks td { display: block; width: 100%; }
   .stacks tr { border: 1px solid var(--line); border-radius: .5rem; margin-bottom: .7rem; padding: .3rem 0; background: var(--card); }
   .stacks td { border: 0; padding: .15rem .7rem; text-align: left; white-space: normal; }
+  .stacks td:not(.number) { min-width: 0; }
   .stacks td.number { display: inline-block; width: auto; }
   .stacks td::before { content: attr(data-label) "  "; color: var(--soft); font-size: .8rem; } }
 @media print { body { max-width: none; } th { position: static; } input { display: none; } tr { break-inside: avoid; } }
