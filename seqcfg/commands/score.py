@@ -35,7 +35,7 @@ def command(
 
     judge = Judge(run, checkpoint, overrides, style, tokens, is_given=source is not None)
     streams = [LineStream(name) for name in (source, target) if name is not None]
-    answer(streams, output, judge, judge.purpose, restart, say)
+    answer(streams, output, judge, judge.purpose, restart, say, "scoring")
     for line in judge.summary():
         say(line)
 

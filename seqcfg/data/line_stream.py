@@ -31,7 +31,7 @@ class LineStream:
     """
 
     def __init__(self, name: str):
-        if name != "-" and not Path(name).is_file():
+        if name != "-" and (not Path(name).exists() or Path(name).is_dir()):
             raise UserError(f"{name}: there is no such file", hint="give a file of one input per line, or - for standard input")
         self.name, self.number = name, 0
         self.bad: list[int] = []  # numbers of the first few lines that held something else than text
@@ -40,7 +40,7 @@ class LineStream:
     def total(self) -> int:
         """The number of lines where counting is cheap, else 0."""
         path = Path(self.name)
-        if self.name == "-" or path.suffix in PACKED or path.stat().st_size > 1 << 28:
+        if self.name == "-" or not path.is_file() or path.suffix in PACKED or path.stat().st_size > 1 << 28:
             return 0
         with open(path, "rb") as file:
             count = last = 0
@@ -102,13 +102,13 @@ def rows_of(streams: list[LineStream]) -> Iterator[tuple[str, ...] | None]:
         yield whole
 
 
-def blocks(rows: Iterable[tuple[str, ...] | None], first: int = FIRST_BLOCK) -> Iterator[list[tuple[str, ...]]]:
-    """Rows in lists of `first` at first and up to MAX_BLOCK later; a None ends a list.
+def blocks(rows: Iterable[tuple[str, ...] | None]) -> Iterator[list[tuple[str, ...]]]:
+    """Rows in lists of FIRST_BLOCK at first and up to MAX_BLOCK later; a None ends a list.
 
     A line too long for the others to be padded to starts a list of its own.
     """
     block: list[tuple[str, ...]] = []
-    longest, most = 0, first
+    longest, most = 0, FIRST_BLOCK
     for row in rows:
         size = max(longest, *map(len, row)) if row else longest
         is_full = len(block) >= most

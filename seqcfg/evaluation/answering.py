@@ -18,18 +18,24 @@ Answers: TypeAlias = Callable[[list[Row], int, Callable[[int], None]], str]
 
 
 def answer(
-    streams: list[LineStream], target: str, answers: Answers, purpose: dict[str, Any], restart: bool, say: Callable[[str], None]
+    streams: list[LineStream],
+    target: str,
+    answers: Answers,
+    purpose: dict[str, Any],
+    restart: bool,
+    say: Callable[[str], None],
+    what: str = "decoding",
 ) -> int:
     """Writes what `answers(rows, number of the first, progress)` returns for each block; returns the number of lines.
 
     progress is told how many lines are done in all. target: a file, or "-" for standard output, which is flushed after
-    each block. Whatever changes the answers stands in `purpose`, as ResumableFile has it.
+    each block; `what` is being done. Whatever changes the answers stands in `purpose`, as ResumableFile has it.
     """
     total = min(stream.total() for stream in streams)
     with prepare_bar("lines") as progress:
 
         def show(done: int) -> None:
-            progress("decoding", done, total)
+            progress(what, done, total)
 
         lines = _to_stdout(streams, answers, show) if target == "-" else _to_file(streams, target, answers, purpose, restart, say, show)
     for stream in streams:

@@ -21,7 +21,7 @@ class Judge:
         self._experiment, self._codecs = experiment, codecs
         self._sources, self._references = recipe.task.sources(columns)[:count], recipe.task.references(columns)[:count]
         self._settings = dataclasses.replace(recipe.decoding, search=Greedy())
-        self._metrics = [metric for metric in recipe.evaluation.metrics if metric.needs == "strings"]
+        self._metrics = [metric for metric in recipe.evaluation.metrics if metric.needs == "strings" and is_of_one(metric)]
         self._decoder: Decoder | None = None
         self.samples: list[dict[str, str]] = []
 
@@ -40,3 +40,8 @@ class Judge:
         rows = zip(self._sources, outputs, self._references, strict=True)
         self.samples = [{"source": source, "output": output, "reference": wanted} for source, output, wanted in rows][:NUM_SAMPLES]
         return {score.name: score.value for score in found}
+
+
+def is_of_one(metric: Any) -> bool:
+    """Whether a metric looks at one output per line, as a greedy search gives."""
+    return getattr(metric, "num_candidates", 1) == 1

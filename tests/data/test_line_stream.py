@@ -53,7 +53,7 @@ def test_lines_are_counted_where_that_is_cheap(tmp_path):
 
 
 def test_blocks_begin_small_grow_and_keep_the_order():
-    sizes = [len(block) for block in blocks((("a",) for _ in range(30_000)), first=64)]
+    sizes = [len(block) for block in blocks(("a",) for _ in range(30_000))]
     assert sizes[:4] == [64, 128, 256, 512] and max(sizes) == line_stream.MAX_BLOCK and sum(sizes) == 30_000
     rows = [(str(number),) for number in range(1000)]
     assert [row for block in blocks(iter(rows)) for row in block] == rows
