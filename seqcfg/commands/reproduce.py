@@ -114,8 +114,8 @@ def read_original(name: str, scratch: Path, overrides: tuple[str, ...] = ()) -> 
     recipe = scratch / "recipe.yaml"
     recipe.write_text(to_yaml(lock["recipe"]), encoding="utf-8")
     notes = []
-    if load(recipe, allow_base=True).fingerprint != lock.get("fingerprint"):
-        notes.append(f"the recipe in {lockfile.LOCKFILE} is not the one that was trained: its fingerprint differs")
+    if lockfile.recipe_sha256(lock["recipe"]) != lock.get("recipe_sha256"):
+        notes.append(f"the recipe in {lockfile.LOCKFILE} is not the one that was trained: somebody has changed it")
     is_run = folder is not None and RunDirectory.is_run(folder)
     if is_run and load(str(RunDirectory.open(folder).resolved)).fingerprint != load(recipe).fingerprint:  # type: ignore[arg-type]
         notes.append(f"{RESOLVED} says something else than {lockfile.LOCKFILE}, which is what is repeated")

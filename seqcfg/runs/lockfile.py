@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
 from pathlib import Path
@@ -23,8 +24,7 @@ def new_lock(experiment: Any, data: dict[str, Any], hardware: dict[str, Any]) ->
     return {
         "format": FORMAT,
         "name": experiment.name,
-        "recipe": experiment.resolved,
-        "fingerprint": experiment.fingerprint,
+        **recipe_part(experiment),
         "data": data,
         "packages": machine.versions(),
         "plugins": plugins(),
@@ -32,6 +32,16 @@ def new_lock(experiment: Any, data: dict[str, Any], hardware: dict[str, Any]) ->
         "hardware": hardware,
         "git": {"commit": commit, "modified": is_modified},
     }
+
+
+def recipe_part(experiment: Any) -> dict[str, Any]:
+    """The resolved recipe, its fingerprint by this version of seqcfg, and a hash by which an edit by hand is noticed."""
+    return {"recipe": experiment.resolved, "recipe_sha256": recipe_sha256(experiment.resolved), "fingerprint": experiment.fingerprint}
+
+
+def recipe_sha256(resolved: dict[str, Any]) -> str:
+    """The SHA-256 of a resolved recipe as JSON with sorted keys."""
+    return hashlib.sha256(json.dumps(resolved, sort_keys=True).encode()).hexdigest()
 
 
 def hardware_class(threads: tuple[int, int], accelerators: list[str]) -> dict[str, Any]:

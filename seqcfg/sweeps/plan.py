@@ -164,7 +164,7 @@ class Plan:
         if before is not None and before != self.experiment.fingerprint:
             parts = ", ".join(part for part, value in self.experiment.fingerprint.items() if before.get(part) != value)
             raise UserError(
-                f"{self.folder} is a sweep of another recipe: {self.file} has changed in {parts}",
+                f"{self.folder} is a sweep of another recipe: {self.file} has changed in {parts}, or seqcfg reads it otherwise by now",
                 hint="bring the recipe back, or begin another sweep with --sweep DIR",
             )
 

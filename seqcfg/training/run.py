@@ -69,7 +69,7 @@ def _store(experiment: Any, prepared: Any, run: RunDirectory) -> None:
     if not (run.folder / lockfile.LOCKFILE).exists():
         lockfile.write_lock(run.folder, lock_of(experiment, prepared))
     elif (lock := lockfile.read_lock(run.folder))["recipe"] != experiment.resolved:  # goes on to another number of steps, say
-        lockfile.write_lock(run.folder, lock | {"recipe": experiment.resolved, "fingerprint": experiment.fingerprint})
+        lockfile.write_lock(run.folder, lock | lockfile.recipe_part(experiment))
 
 
 def lock_of(experiment: Any, prepared: Any) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def test_a_value_changed_by_hand_is_told_by_the_first_step_and_weight_that_diffe
     assert done.returncode == 1, done.stderr
     told = json.loads(done.stdout)
     assert told["verdict"] == "different"
-    assert "its fingerprint differs" in told["notes"][0]
+    assert "somebody has changed it" in told["notes"][0]
     found = told["divergence"]
     # the first update is computed from the same weights; its rate makes the second one differ
     assert (found["step"], found["measured"], found["equal_after"], found["differ_after"]) == (2, "loss", 0, 1)
