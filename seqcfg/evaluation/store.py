@@ -12,7 +12,7 @@ from typing import Any
 from seqcfg.decoding.settings import Decoding
 from seqcfg.evaluation.corpus import Evaluated, as_plain
 from seqcfg.evaluation.page import page
-from seqcfg.runs.evaluations import FORMAT, METRICS, PAGE, SENTENCES, STATISTICS, statistics_bytes
+from seqcfg.runs.evaluations import ATTENTION, FORMAT, METRICS, PAGE, SENTENCES, STATISTICS, statistics_bytes
 
 
 def folder_of(split: str, label: str) -> str:
@@ -23,7 +23,7 @@ def folder_of(split: str, label: str) -> str:
 def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any]] | None = None) -> Path:
     """Stores the result below the run's evaluations/ and returns the folder; an earlier one of the same name is replaced.
 
-    attention: {index of a line: {"source", "target": tokens, "weights": [[...]]}}, for the page.
+    attention: {index of a line: {"source", "target": tokens, "weights": [[...]]}}, for the page and for reports.
     """
     folder = folder_of(evaluated.split, evaluated.label)
     run = trained.run
@@ -35,10 +35,16 @@ def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any
     run.write(f"{folder}/{SENTENCES}", "".join(f"{as_json(one)}\n" for one in lines))
     arrays = {one.score.name: one.statistics for one in evaluated.measured if one.statistics is not None}
     run.write(f"{folder}/{STATISTICS}", statistics_bytes(arrays))
+    maps = [{"line": index + 1} | _rounded(one) for index, one in sorted((attention or {}).items())]
+    run.write(f"{folder}/{ATTENTION}", "".join(f"{as_json(one)}\n" for one in maps))
     shown = [line | ({"attention": attention[index]} if attention and index in attention else {}) for index, line in enumerate(lines)]
     run.write(f"{folder}/{PAGE}", page(trained.experiment.name, found, shown))
     text = json.dumps(found, indent=1, ensure_ascii=False, allow_nan=False)
     return run.write(f"{folder}/{METRICS}", text + "\n").parent  # last: it says that the rest is there
+
+
+def _rounded(attention: dict[str, Any]) -> dict[str, Any]:
+    return attention | {"weights": [[round(float(share), 3) for share in row] for row in attention["weights"]]}
 
 
 def sentences(evaluated: Evaluated) -> Iterator[dict[str, Any]]:

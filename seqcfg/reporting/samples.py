@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from seqcfg.comparison.decodes import choose, lines
 from seqcfg.comparison.sides import Side
-from seqcfg.runs.evaluations import SENTENCES, StoredEvaluation
+from seqcfg.runs.evaluations import StoredEvaluation
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Sample:
 
 @dataclasses.dataclass(frozen=True)
 class Attention:
-    """Where an output looked: weights [target, source], the mean over heads and layers as the run stored it."""
+    """Where an output looked: weights [target, source], as `seqcfg evaluate --alignments` keeps it."""
 
     side: Side
     number: int
@@ -47,16 +46,11 @@ def attention_maps(sides: list[Side], stored: list[list[StoredEvaluation]], coun
     found = []
     for side, evaluations in zip(sides, stored, strict=True):
         for one in reversed(evaluations):
-            maps = [_map(side, entry) for entry in (one.sentences() if (one.folder / SENTENCES).is_file() else ()) if "attention" in entry]
+            maps = [Attention(side, int(told["line"]), told["source"], told["target"], told["weights"]) for told in one.attention()]
             if maps:
                 found += maps[:count]
                 break
     return found
-
-
-def _map(side: Side, entry: dict[str, Any]) -> Attention:
-    told = entry["attention"]
-    return Attention(side, int(entry["line"]), list(told["source"]), list(told["target"]), [list(row) for row in told["weights"]])
 
 
 def _table(chosen: list[StoredEvaluation | None]) -> list[Sample]:

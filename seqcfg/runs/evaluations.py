@@ -3,6 +3,7 @@
 evaluations/<split>-<checkpoint>/
     metrics.json      what was measured, by which settings; written last, so that a folder with it is whole
     sentences.jsonl   one object per line of the split: texts, scores
+    attention.jsonl   one object per line whose attention was kept: "line" from 1, "source" and "target" tokens, "weights"
     statistics.npz    per metric, a float64 array [lines, numbers] whose sum over lines fixes the metric
     sources.txt, hypotheses.txt, references.txt    one line each, as other tools read them
     index.html        the page to look at
@@ -23,6 +24,7 @@ from seqcfg.lazy import np
 
 FORMAT = 1
 METRICS, SENTENCES, STATISTICS, PAGE = "metrics.json", "sentences.jsonl", "statistics.npz", "index.html"
+ATTENTION = "attention.jsonl"
 AGAIN = "evaluate the run again"
 
 
@@ -60,6 +62,14 @@ class StoredEvaluation:
             with open(path, encoding="utf-8") as file:
                 for line in file:
                     yield json.loads(line)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: cannot be read: {error}", hint=AGAIN) from error
+
+    def attention(self) -> list[dict[str, Any]]:
+        """{"line", "source", "target", "weights" [target][source]} of the lines whose attention was kept; raises UserError."""
+        path = self.folder / ATTENTION
+        try:
+            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: cannot be read: {error}", hint=AGAIN) from error
 

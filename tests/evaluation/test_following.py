@@ -87,6 +87,9 @@ def test_watching_evaluates_every_checkpoint_once_and_draws_attention(tmp_path, 
     losses = [one.summary["losses"]["loss"] for one in found]
     assert losses[0] != losses[1]  # the second one was measured with its own weights
     assert (found[0].folder / "index.html").read_text(encoding="utf-8").count("data-map=") > 5
+    kept = found[0].attention()
+    assert len(kept) > 5 and all(len(one["weights"]) == len(one["target"]) for one in kept)
+    assert all(0 <= share <= 1 for one in kept for row in one["weights"] for share in row)
     shutil.rmtree(found[1].folder)
     again = CliRunner().invoke(evaluate, call, catch_exceptions=False)
     assert [line.split("  ")[0] for line in again.stdout.splitlines()] == ["step 20"]
