@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except UserError as problem:
         _show_problems(problem)
-        return EXIT_PROBLEM
+        return problem.exit_code
     except Exception as bug:  # noqa: BLE001 -- the one place where every bug becomes a report
         if isinstance(bug, OSError) and bug.errno in MACHINE_ERRORS and not os.environ.get("SEQCFG_VERBOSE"):
             click.echo(f"error: {bug.filename or 'this machine'}: {bug.strerror}", err=True)

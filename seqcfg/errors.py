@@ -38,7 +38,9 @@ class Problem:
 
 
 class UserError(Exception):
-    """The user's problem: shown without a stack trace, exit code 1."""
+    """The user's problem: shown without a stack trace, exit code 1 unless a subclass says otherwise."""
+
+    exit_code = EXIT_PROBLEM
 
     def __init__(self, message: str = "", *, hint: str = "", problems: tuple[Problem, ...] = ()):
         self.problems = tuple(problems) or (Problem(message=message, hint=hint),)

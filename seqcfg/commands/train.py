@@ -31,7 +31,7 @@ def command(recipe: str, run_folder: str | None, overrides: tuple[str, ...], dat
     training = experiment.recipe.training
     with Stopping(training.max_minutes, training.grace_seconds) as stopping:
         stopping.has_state = False  # until training begins, a signal ends the process at once
-        RunLock(folder).probe()
+        RunLock(RunDirectory.of_process(folder, training.strategy.process())).probe()
         from seqcfg.data.prepare import prepare
         from seqcfg.data.progress import prepare_bar
 
@@ -40,6 +40,6 @@ def command(recipe: str, run_folder: str | None, overrides: tuple[str, ...], dat
         from seqcfg.training.run import train
 
         code = train(experiment, prepared, folder, lambda line: click.echo(line, err=True), stopping)
-    if code == 0:
+    if code == 0 and not training.strategy.process():
         click.echo(f"trained: {folder}\nnext: seqcfg evaluate {folder}")
     raise SystemExit(code)

@@ -171,7 +171,15 @@ class Exporter(Component, kind="exporter"):
 
 
 class Strategy(Component, kind="strategy"):
-    """Places weights and batches on devices."""
+    """Which devices and processes train: `start() -> Devices`, called before anything else is done with TensorFlow."""
+
+    def process(self) -> int:
+        """The number of this process among those that train together, from 0."""
+        return 0
+
+    if TYPE_CHECKING:
+
+        def start(self) -> Any: ...
 
 
 class Exploration(Component, kind="exploration"):

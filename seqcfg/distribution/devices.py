@@ -17,6 +17,7 @@ class Devices:
     """
 
     count = 1  # replicas over all processes
+    process = 0  # the number of this process
     is_chief = True  # whether this process writes the run directory
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
@@ -50,3 +51,15 @@ class Devices:
     def stop_after(self, flag: Any) -> Any:
         """Whether a call ends after this update; every process gets the same answer."""
         return flag.read_value()
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether a process that leaves the loop alone keeps others waiting."""
+        return False
+
+    def failures(self) -> tuple[type[BaseException], ...]:
+        """What TensorFlow raises when another process is gone."""
+        return ()
+
+    def require_same(self, what: str, number: int) -> None:
+        """Raises UserError unless all processes give the same number."""

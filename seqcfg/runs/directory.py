@@ -12,6 +12,7 @@ from seqcfg.runs.lock import LOCK_FILE
 
 ELSEWHERE = "choose another place with --run"
 RECIPE, RESOLVED, MANIFEST, RECORDS = "recipe.yaml", "resolved.yaml", "manifest.textproto", "records.jsonl"
+PROCESSES = "processes"
 
 
 class RunDirectory:
@@ -28,6 +29,11 @@ class RunDirectory:
         self.evaluations = self.folder / "evaluations"
         self.exports = self.folder / "exports"
         self.tokenizers = self.folder / "tokenizers"
+
+    @staticmethod
+    def of_process(folder: Path, number: int) -> Path:
+        """Where a process of a run with several keeps its own records and lock: the first in the run directory itself."""
+        return folder / PROCESSES / str(number) if number else folder
 
     @staticmethod
     def is_run(folder: str | Path) -> bool:
@@ -75,7 +81,7 @@ class RunDirectory:
             raise UserError(f"{self.folder} already holds a run", hint="the same recipe continues it; else " + ELSEWHERE)
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder} is a file", hint=ELSEWHERE)
-        known = {RECIPE, LOCK_FILE, "checkpoints"}  # what an interrupted creation leaves
+        known = {RECIPE, LOCK_FILE, "checkpoints", PROCESSES}  # what an interrupted creation leaves
         names = sorted(entry.name for entry in self.folder.iterdir()) if self.folder.exists() else []
         foreign = [name for name in names if name not in known and not name.endswith(PARTIAL)]
         if foreign:

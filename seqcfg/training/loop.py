@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from seqcfg.distribution.devices import Devices
 from seqcfg.errors import UserError
 from seqcfg.lazy import np, tf
 from seqcfg.tasks.held_out import HeldOutLoss
@@ -41,10 +43,13 @@ class Interrupted(Exception):
 class TrainingLoop:
     """Runs one experiment's training section over a state, and keeps the run directory up to date."""
 
-    def __init__(self, experiment: Any, state: State, inputs: Inputs, keeper: Keeper, journal: Journal, stopping: Stopping):
+    def __init__(
+        self, experiment: Any, state: State, inputs: Inputs, keeper: Keeper, journal: Journal, stopping: Stopping, devices: Devices
+    ):
         self._training = experiment.recipe.training
         self._state, self._inputs, self._keeper, self._journal, self._stopping = state, inputs, keeper, journal, stopping
-        self._step = TrainingStep(experiment.recipe.task, experiment.declaration, self._training, state)
+        self._devices, self._is_stopped = devices, False
+        self._step = TrainingStep(experiment.recipe.task, experiment.declaration, self._training, state, devices)
         self._held_out = HeldOutLoss(experiment.recipe.task, experiment.declaration, self._training.precision)
         self.done = int(state.step.numpy())
         self._examiner = Examiner(experiment, inputs.codecs, inputs.loader, state, self._step)
@@ -74,7 +79,7 @@ class TrainingLoop:
             self._validate_belatedly()
             iterator = iter(self._inputs.loader.dataset(self.done * parts, self._inputs.steps * parts))
             self._meter.pause()
-            while not (reason := self.ending()) and not self._stopping.is_due:
+            while not (reason := self.ending()) and not self._must_stop():
                 self._advance(iterator)
                 beat()
             self._finish(reason)
@@ -83,7 +88,7 @@ class TrainingLoop:
     def _advance(self, iterator: Any) -> None:
         """One call into TensorFlow, and what is due after it."""
         seen = self._step.run(iterator, tf.constant(self._next_stop() - self.done))
-        self.done = int(self._state.step.numpy())
+        self.done, self._is_stopped = int(self._state.step.numpy()), bool(seen["stop"])
         each = seen["each"].numpy()
         self._meter.add(each)
         self._journal.trace.add(each[:, [MEASURED.index("total"), MEASURED.index("norm")]])
@@ -115,6 +120,17 @@ class TrainingLoop:
             f" it learns from the examples {', '.join(map(str, examples))}{worst}",
             hint=f"'seqcfg replay RUN --step {self.done}' takes it apart; a lower rate, clip.norm, or training.non_finite may help",
         )
+
+    def _must_stop(self) -> bool:
+        """Whether a signal or the budget of time ends the loop here; processes that wait for one another agree in an update."""
+        stopping = self._stopping
+        if not self._devices.waits_for_others:
+            return stopping.is_due
+        if stopping.is_due:
+            self._step.stop.assign(True)
+        elif self._is_stopped:
+            stopping.signal = signal.SIGTERM  # that of another process
+        return self._is_stopped
 
     def _next_stop(self) -> int:
         """The next step at which the host has something to do."""

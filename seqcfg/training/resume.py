@@ -12,7 +12,7 @@ FREE = (
     "data.corpora", "data.max_bad_examples",
     "training.steps", "training.max_minutes", "training.max_tokens", "training.max_epochs", "training.early_stopping",
     "training.grace_seconds", "training.non_finite", "training.steps_per_call", "training.log_every_steps",
-    "training.checkpoint", "training.validation",
+    "training.checkpoint", "training.validation", "training.strategy",
 )  # fmt: skip
 
 

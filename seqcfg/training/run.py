@@ -12,7 +12,8 @@ from typing import Any
 from seqcfg.data.batches import BatchPlan
 from seqcfg.data.hashes import folder_sha256
 from seqcfg.data.loader import Loader, evaluation_batches, make_loader
-from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, UserError
+from seqcfg.distribution.devices import Devices
+from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, EXIT_RESUBMIT, UserError
 from seqcfg.lazy import tf
 from seqcfg.recipe.experiment import load
 from seqcfg.recipe.write import to_yaml
@@ -22,6 +23,7 @@ from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.durable import write_file
 from seqcfg.runs.lock import RunLock
 from seqcfg.runs.trace import Trace
+from seqcfg.training.following import Follower
 from seqcfg.training.journal import Journal, Watcher
 from seqcfg.training.judging import Judge
 from seqcfg.training.keeping import Keeper
@@ -32,6 +34,15 @@ from seqcfg.training.stopping import Stopping
 from seqcfg.training.tensorboard import ScalarWriter
 
 Say = Callable[[str], None]
+
+
+AGAIN = "start all of them again; they go on from the newest checkpoint"
+
+
+class ProcessLost(UserError):
+    """Another process of a run with several has ended; what this one knew since the last checkpoint is lost."""
+
+    exit_code = EXIT_RESUBMIT
 
 
 def open_or_create(experiment: Any, folder: Path) -> RunDirectory:
@@ -49,11 +60,13 @@ def train(experiment: Any, prepared: Any, folder: Path, say: Say, stopping: Stop
 
     `stopping` has been entered by the caller and noticed signals since; left out, signals do what they did before.
     """
-    with RunLock(folder) as lock:
-        run = open_or_create(experiment, folder)
+    devices = experiment.recipe.training.strategy.start()
+    mine = RunDirectory.of_process(folder, devices.process)
+    with RunLock(mine) as lock:
+        run = open_or_create(experiment, mine)
         _store(experiment, prepared, run)
         with CrashReport(run.folder) as report:
-            return Attempt(experiment, prepared, run, lock, say).train(stopping or Stopping(), report)
+            return Attempt(experiment, prepared, run, lock, say, devices, RunDirectory(folder)).train(stopping or Stopping(), report)
 
 
 def _store(experiment: Any, prepared: Any, run: RunDirectory) -> None:
@@ -87,9 +100,10 @@ def _threads() -> tuple[int, int]:
 
 
 class Attempt:
-    """One process's share of a run, which holds the run's lock."""
+    """One process's share of a run, which holds the run's lock; `shared` is the directory that the first process writes."""
 
-    def __init__(self, experiment: Any, prepared: Any, run: RunDirectory, lock: RunLock, say: Say):
+    def __init__(self, experiment: Any, prepared: Any, run: RunDirectory, lock: RunLock, say: Say, devices: Devices, shared: RunDirectory):
+        self._devices, self._shared = devices, shared
         self._experiment, self._prepared, self._run, self._lock, self._say = experiment, prepared, run, lock, say
         self._training = experiment.recipe.training
 
@@ -98,15 +112,18 @@ class Attempt:
         recipe, run = self._experiment.recipe, self._run
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(self._training.seed)
-        state = create_state(self._experiment.declaration, self._training)
+        with self._devices.scope():
+            state = create_state(self._experiment.declaration, self._training)
         best = recipe.evaluation.best
-        keeper = Keeper(run.checkpoints, self._training.checkpoint, best.metric, best.goal == "maximize", self._lock.require)
+        keeper_type = Keeper if self._devices.is_chief else Follower
+        keeper = keeper_type(self._shared.checkpoints, self._training.checkpoint, best.metric, best.goal == "maximize", self._lock.require)
         step = keeper.restore(state.variables(), self._say)
         _refuse_lost_checkpoints(run, step)
+        self._devices.require_same("the step they go on from", step)
         with records.Records(run.records) as curve:
             curve.truncate_after(step)
             journal = Journal(curve, self._watchers(), Trace(run.folder, step))
-            loop = TrainingLoop(self._experiment, state, self._inputs(), keeper, journal, stopping)
+            loop = TrainingLoop(self._experiment, state, self._inputs(), keeper, journal, stopping, self._devices)
             report.about = {"recipe": self._experiment.name, "step": state.step}
             if reason := loop.ending():
                 return self._stay(step, reason)
@@ -129,6 +146,9 @@ class Attempt:
         try:
             reason = loop.run(self._lock.beat)
             outcome = "finished" if reason else "stopped"
+        except self._devices.failures() as failure:
+            first = str(failure).strip().splitlines()[0]
+            raise ProcessLost(f"step {loop.done}: another process of this run is gone: {first}", hint=AGAIN) from None
         finally:
             journal.close()
             manifest.finish_attempt(history, loop.done, outcome)

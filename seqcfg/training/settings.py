@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from seqcfg.component.component import Record, param
-from seqcfg.component.kinds import Optimizer, Schedule, Section
+from seqcfg.component.kinds import Optimizer, Schedule, Section, Strategy
 from seqcfg.component.types import Fraction, Name, NonNegativeInt, PositiveFloat, PositiveInt
+from seqcfg.distribution.strategies import OneDevice
 from seqcfg.optimizers.adam import Adam
 from seqcfg.schedules.inverse_sqrt import InverseSqrt
 from seqcfg.training.adapters import Adapters
@@ -108,6 +109,7 @@ class Training(Section, type="training"):
         factory=list,
         doc="Patterns of layer paths, such as model/encoder/layers/1/blocks/*, whose inner results are computed again for the gradient.",
     )
+    strategy: Strategy = param(default=OneDevice(), doc="The devices and processes that train; results agree up to rounding.")
     steps_per_call: PositiveInt = param(default=10, doc="Steps between two looks of the host at the run.", affects="nothing")
     log_every_steps: PositiveInt = param(default=50, doc="Steps between two lines of records.jsonl.", affects="nothing")
     checkpoint: Checkpointing = param(default=Checkpointing(), doc="When checkpoints are written and kept.")

@@ -1,0 +1,78 @@
+"""Several replicas of the weights, in one process or many, through TensorFlow's strategies."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from seqcfg.distribution.devices import Devices
+from seqcfg.errors import UserError
+from seqcfg.lazy import tf
+
+
+class Replicated(Devices):
+    """The replicas of a strategy; each computes every `count`-th row of a batch, which all processes load whole.
+
+    So what a step sees does not depend on how many replicas there are, and a run may go on with another number.
+    """
+
+    def __init__(self, strategy: Any, process: int = 0, num_processes: int = 1):
+        self._strategy = strategy
+        self.count = strategy.num_replicas_in_sync
+        self.process, self._num_processes = process, num_processes
+        self.is_chief = process == 0
+
+    def scope(self) -> contextlib.AbstractContextManager[Any]:
+        return self._strategy.scope()
+
+    def run(self, update: Callable[[list[Any]], dict[str, Any]], batches: list[Any]) -> dict[str, Any]:
+        results = self._strategy.run(update, args=(batches,))
+        return {name: self._strategy.experimental_local_results(value)[0] for name, value in results.items()}
+
+    def part(self, batch: dict[str, Any]) -> dict[str, Any]:
+        return {name: value[self.index() :: self.count] for name, value in batch.items()}
+
+    def index(self) -> Any:
+        return tf.distribute.get_replica_context().replica_id_in_sync_group
+
+    def total(self, gradients: Any, seen: Any, updates: Any) -> tuple[Any, Any, Any]:
+        gradients, sums, updates = self._sum((gradients, tf.stack(list(seen.values())), updates))
+        means = {path: value / self.count for path, value in updates.items()}
+        return gradients, dict(zip(seen, tf.unstack(sums), strict=True)), means
+
+    def flag(self) -> Any:
+        with self.scope():
+            return tf.Variable(False, trainable=False)
+
+    def stop_before(self, flag: Any) -> Any:
+        """Processes agree in updates only, so a call of several makes one at least."""
+        return flag.read_value() if self._num_processes == 1 else tf.constant(False)
+
+    def stop_after(self, flag: Any) -> Any:
+        return self._sum(tf.cast(flag.read_value(), tf.float32)) > 0.0
+
+    @property
+    def waits_for_others(self) -> bool:
+        return self._num_processes > 1
+
+    def failures(self) -> tuple[type[BaseException], ...]:
+        errors = tf.errors
+        return (
+            (errors.UnavailableError, errors.AbortedError, errors.DeadlineExceededError, errors.CancelledError)
+            if self.waits_for_others
+            else ()
+        )
+
+    def require_same(self, what: str, number: int) -> None:
+        """Raises UserError unless all processes give the same number, which is below 2^24."""
+        average = tf.function(lambda: self.run(lambda _: {"mean": self._sum(tf.constant(float(number))) / self.count}, []), autograph=False)
+        mean = float(average()["mean"].numpy())
+        if mean != number:
+            raise UserError(
+                f"processes of the run differ in {what}: this one has {number}, the mean is {mean:g}",
+                hint="let all of them use the same run directory on a file system that they share",
+            )
+
+    def _sum(self, values: Any) -> Any:
+        return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)

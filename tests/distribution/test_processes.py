@@ -1,0 +1,144 @@
+"""Real processes on 127.0.0.1 that train together: what comes out is what one process gives, up to rounding."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqcfg.checkpoints.read import find, load_arrays
+from seqcfg.runs import records
+from tests.distribution.test_meeting import free_addresses
+
+RECIPE = str(Path(__file__).parents[1] / "training" / "smallest.yaml")
+MANY = tuple(part for setting in ("steps=100", "accumulate_batches=2", "schedule.value=0.05") for part in ("--set", f"training.{setting}"))
+LONG = ("--set", "training.steps=4000", "--set", "training.checkpoint.every_steps=20", "--set", "training.validation.every_steps=4000")
+pytestmark = pytest.mark.xdist_group("processes")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with prepared data."""
+    folder = tmp_path_factory.mktemp("processes")
+    subprocess.run(
+        [sys.executable, "-m", "seqcfg", "prepare", RECIPE, "--cache-root", str(folder / "prepared")], check=True, env=environment()
+    )
+    return folder
+
+
+def environment(**more):
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | more
+
+
+def start(folder, name, *options, **more):
+    command = [
+        sys.executable,
+        "-m",
+        "seqcfg",
+        "train",
+        RECIPE,
+        "--run",
+        str(folder / name),
+        "--cache-root",
+        str(folder / "prepared"),
+        *options,
+    ]
+    return subprocess.Popen(command, env=environment(**more), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def start_two(folder, name, *options):
+    """Two processes of one run."""
+    addresses = list(free_addresses(2))
+    configs = [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}} for index in range(2)]
+    strategy = ("--set", "training.strategy={type: multi_worker}")
+    return [start(folder, name, *strategy, *options, TF_CONFIG=json.dumps(config)) for config in configs]
+
+
+def ended(*processes):
+    """Their exit codes."""
+    errors = [process.communicate(timeout=200)[1] for process in processes]
+    return [process.returncode for process in processes], errors
+
+
+def weights(folder, name):
+    return load_arrays(find(folder / name / "checkpoints")[-1].path)
+
+
+def losses(folder, name):
+    return [record["loss"] for record in records.read(folder / name / "records.jsonl", "train")]
+
+
+def test_two_processes_give_what_one_gives(place):
+    steps = ("--set", "training.steps=4")
+    codes, errors = ended(start(place, "alone", *steps))
+    assert codes == [0], errors
+    codes, errors = ended(*start_two(place, "together", *steps))
+    assert codes == [0, 0], errors
+    one, two = weights(place, "alone"), weights(place, "together")
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, atol=2e-6, err_msg=name)
+    assert losses(place, "together") == pytest.approx(losses(place, "alone"), rel=1e-5)
+    assert not list((place / "together" / "processes" / "1" / "checkpoints").iterdir())
+
+
+@pytest.mark.slow
+def test_losses_agree_for_a_hundred_steps_and_the_same_devices_give_the_same_bits(place):
+    mirrored = ("--set", "training.strategy={type: mirrored}")
+    for name, processes in {
+        "one": lambda: [start(place, "one", *MANY)],
+        "mirrored": lambda: [start(place, "mirrored", *mirrored, *MANY)],
+        "mirrored-again": lambda: [start(place, "mirrored-again", *mirrored, *MANY)],
+        "two": lambda: start_two(place, "two", *MANY),
+        "two-again": lambda: start_two(place, "two-again", *MANY),
+    }.items():
+        codes, errors = ended(*processes())
+        assert set(codes) == {0}, (name, errors)
+    for name in ("mirrored", "two"):
+        assert losses(place, name) == pytest.approx(losses(place, "one"), rel=1e-4)
+        again = weights(place, f"{name}-again")
+        assert [path for path, value in weights(place, name).items() if not np.array_equal(value, again[path])] == []
+
+
+def until_saved(folder, name):
+    deadline = time.monotonic() + 150
+    while not find(folder / name / "checkpoints") and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_ends_all_of_them_with_a_checkpoint(place):
+    processes = start_two(place, "signalled", *LONG)
+    until_saved(place, "signalled")
+    processes[1].send_signal(signal.SIGTERM)
+    codes, errors = ended(*processes)
+    assert codes == [75, 75], errors
+    saved = find(place / "signalled" / "checkpoints")[-1].step
+    assert saved < 4000
+    codes, errors = ended(*start_two(place, "signalled", *LONG, "--set", f"training.steps={saved + 20}"))
+    assert codes == [0, 0], errors
+    assert f"goes on after step {saved}" in errors[0]
+
+
+@pytest.mark.slow
+def test_when_a_process_is_killed_the_other_ends_and_both_go_on_to_the_bits_of_an_undisturbed_run(place):
+    begun = time.monotonic()
+    processes = start_two(place, "killed", *LONG)
+    until_saved(place, "killed")
+    processes[1].kill()
+    killed = time.monotonic()
+    codes, errors = ended(*processes)
+    assert codes == [75, -9], errors
+    assert "another process of this run is gone" in errors[0]
+    assert time.monotonic() - killed < 60 + (killed - begun)  # bounded, on a machine that may be busy
+    end = find(place / "killed" / "checkpoints")[-1].step + 20
+    for name in ("killed", "undisturbed"):
+        codes, errors = ended(*start_two(place, name, *LONG, "--set", f"training.steps={end}"))
+        assert codes == [0, 0], errors
+    one, other = weights(place, "killed"), weights(place, "undisturbed")
+    assert [path for path, value in one.items() if not np.array_equal(value, other[path])] == []
