@@ -10,6 +10,7 @@ from seqcfg.comparison.sides import Side
 from seqcfg.errors import UserError
 from seqcfg.metrics.significance import Interval, PairedTest, bootstrap_interval, paired_bootstrap, paired_randomization
 from seqcfg.runs.evaluations import STATISTICS, StoredEvaluation
+from seqcfg.runs.history import is_number
 
 EXAMPLES = 3  # lines shown of those that gained or lost most
 
@@ -209,7 +210,7 @@ def _line(index: int, pair: tuple[Any, Any], scores: list[list[float]]) -> Line:
 
 
 def _stored(split: str, chosen: list[StoredEvaluation | None], done: set[str]) -> list[Scores]:
-    tables = [one.scores if one is not None else {} for one in chosen]
+    tables = [_losses(one) | one.scores if one is not None else {} for one in chosen]
     names = [name for name in dict.fromkeys(name for table in tables for name in table) if name not in done]
     labels = tuple(one.checkpoint if one is not None else "" for one in chosen)
     return [
@@ -223,6 +224,13 @@ def _stored(split: str, chosen: list[StoredEvaluation | None], done: set[str]) -
         )
         for name in names
     ]
+
+
+def _losses(evaluation: StoredEvaluation) -> dict[str, dict[str, Any]]:
+    """Means of the losses over the split, in the form of scores."""
+    losses = evaluation.summary.get("losses") or {}
+    told = {"signature": "mean per weighted token", "better": "lower"}
+    return {name: {"name": name, "value": value, **told} for name, value in losses.items() if is_number(value)}
 
 
 def _seconds(evaluation: StoredEvaluation | None) -> float | None:

@@ -108,7 +108,9 @@ def state(side: Side) -> str:
     if side.run is None or side.history is None:
         return ""
     steps, attempts = getattr(side.experiment.recipe.training, "steps", 0), side.manifest.attempts if side.manifest is not None else []
-    ended = attempts[-1].outcome if attempts else "never trained"
+    if not attempts and not side.history.step:
+        return "never trained"
+    ended = attempts[-1].outcome if attempts else ""
     if side.step is not None:
         return f"step {side.step:,} of {steps:,}"
     if side.history.step >= steps:

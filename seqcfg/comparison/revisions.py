@@ -33,6 +33,8 @@ class Staged:
 
 def from_git(revision: str, path: str, folder: Path) -> Staged:
     """The recipe `path` of a revision of the git checkout one stands in; raises UserError."""
+    if not _git("rev-parse", "--show-toplevel"):
+        raise UserError(f"{revision}:{path}: {Path.cwd()} is not in a git checkout", hint="name files or runs, or go into the checkout")
     prefix = _git("rev-parse", "--show-prefix").decode().strip()
     commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").decode().strip()
     if not commit:

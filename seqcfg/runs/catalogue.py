@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.errors import UserError
+from seqcfg.recipe.node import Node, Place
 from seqcfg.recipe.read import read_text
 from seqcfg.runs.directory import MANIFEST, RECIPE, RECORDS, RESOLVED, RunDirectory
 from seqcfg.runs.glance import evaluated, last_records, name_in, newer_version, seconds_of, section
@@ -64,11 +65,15 @@ class Listed:
         return self.status in WHOLE
 
     @functools.cached_property
+    def tree(self) -> Node:
+        """The resolved recipe with positions; an empty mapping where the run is not whole."""
+        path = self.folder / RESOLVED
+        return read_text(path.read_text(encoding="utf-8"), str(path)) if self.is_whole else Node({}, Place(str(path)))
+
+    @property
     def recipe(self) -> dict[str, Any]:
-        """The resolved recipe as a plain mapping, defaults not filled in; empty where it cannot be read."""
-        if not self.is_whole:
-            return {}
-        return read_text((self.folder / RESOLVED).read_text(encoding="utf-8"), str(self.folder / RESOLVED)).plain()
+        """The resolved recipe as a plain mapping, defaults not filled in."""
+        return self.tree.plain()
 
 
 def list_runs(folder: str | Path) -> list[Listed]:

@@ -10,8 +10,12 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from seqcfg.component import pages
 from seqcfg.component.catalog import closest
+from seqcfg.component.component import Component
+from seqcfg.component.fields import fields_of
 from seqcfg.errors import UserError
+from seqcfg.recipe.classes import slot_at
 from seqcfg.recipe.node import parse_path
 from seqcfg.runs.catalogue import Listed
 
@@ -92,7 +96,7 @@ def value_of(run: Listed, column: str) -> Any:
     metrics = [name for name in run.metrics if name == column or name.rpartition("/")[2] == column]
     if metrics:
         return run.metrics[metrics[-1]]
-    return _in_recipe(run.recipe, column) if "." in column else None
+    return _in_recipe(run, column) if "." in column else None
 
 
 def select(runs: Iterable[Listed], conditions: Iterable[Condition] = (), tags: Iterable[str] = (), since: str = "") -> list[Listed]:
@@ -163,19 +167,21 @@ def moment(text: str) -> str:
     return given.replace(tzinfo=given.tzinfo or datetime.timezone.utc).astimezone(datetime.timezone.utc).isoformat(timespec="seconds")
 
 
-def _in_recipe(recipe: Any, column: str) -> Any:
+def _in_recipe(run: Listed, column: str) -> Any:
+    """The value at a recipe path, the class default where the recipe writes none; None where there is no such place."""
     try:
         path = parse_path(column)
     except ValueError:
         return None
-    for key in path:
-        if isinstance(recipe, dict):
-            recipe = recipe.get(str(key))
-        elif isinstance(recipe, list) and isinstance(key, int) and key < len(recipe):
-            recipe = recipe[key]
-        else:
-            return None
-    return recipe
+    found, node = run.tree.nearest(path)
+    if found == path:
+        return node.plain()
+    owner = slot_at(run.tree, path)[1]
+    field = fields_of(owner).get(str(path[-1])) if owner is not None and run.is_whole else None
+    if field is None or field.is_required:
+        return None
+    value = field.default_value()
+    return pages.value_words(value) if isinstance(value, Component) else value
 
 
 def _flat(value: Any, path: tuple[str, ...]):

@@ -39,6 +39,22 @@ def test_a_recipe_that_is_not_valid_is_trouble_and_says_where(recipes, tmp_path)
     assert code == 2 and "bad.yaml:17:" in output
 
 
+def test_runs_that_cannot_be_read_are_trouble_and_say_why(recipes, tmp_path):
+    for name in ("torn", "newer", "cut"):
+        make_run(tmp_path / name, lines=5)
+    (tmp_path / "torn" / "records.jsonl").write_text("nonsense\n{}\n")
+    resolved = tmp_path / "newer" / "resolved.yaml"
+    resolved.write_text(resolved.read_text().replace("recipe_version: 1", "recipe_version: 9"))
+    (tmp_path / "cut" / "evaluations" / "test-step-00000040" / "references.txt").write_text("one line\n")
+    for name, word in (("torn", "records.jsonl:1"), ("newer", "not 9"), ("cut", "5 outputs and 1 references")):
+        code, output, _ = diff("a.yaml", name)
+        assert code == 2 and word in output, output
+    (tmp_path / "empty").mkdir()
+    for side, word in (("empty", "is not a run directory"), ("trunk:a.yaml", "is not in a git checkout"), ("torn@10", "records.jsonl:1")):
+        code, output, _ = diff("a.yaml", side)
+        assert code == 2 and word in output, output
+
+
 def test_the_json_holds_what_the_text_says(recipes):
     told = json.loads(diff("a.yaml", "b.yaml", "--format", "json")[1])
     assert told["differs"] and [change["path"] for change in told["changes"]] == ["decoding.search.width", "name"]

@@ -146,7 +146,7 @@ def test_runs_without_a_value_come_last_either_way(runs):
 
 def test_exports_have_a_row_for_each_run_and_types_that_survive(runs):
     told = list(csv.DictReader(io.StringIO(called("runs", "--format", "csv", "--column", "training.seed"))))
-    assert {row["folder"].rpartition("/")[2]: row["training.seed"] for row in told} == {"a": "", "b": "2", "c": ""}
+    assert {row["folder"].rpartition("/")[2]: row["training.seed"] for row in told} == {"a": "1", "b": "2", "c": "1"}  # 1 is the default
     lines = [json.loads(line) for line in called("runs", "--format", "jsonl").splitlines()]
     assert all(list(line) == list(lines[0]) for line in lines) and {type(line["best"]) for line in lines} == {float}
     assert lines == json.loads(called("runs", "--format", "json")) and lines[0]["archived"] is False
