@@ -2,34 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from seqcfg.component.catalog import closest
+from seqcfg.data.corpora_media import MEDIA_CORPORA
+from seqcfg.data.corpus import Corpus, Item
 from seqcfg.data.remote import RemoteFile
 from seqcfg.errors import UserError
-
-
-@dataclasses.dataclass(frozen=True)
-class Item:
-    """A remote file that is kept as `path`, or an archive whose `members` (name inside -> path) are kept."""
-
-    remote: RemoteFile
-    path: str = ""
-    members: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def paths(self) -> list[str]:
-        """What it leaves below the data root."""
-        return [self.path] if self.path else [path for _, path in self.members]
-
-
-@dataclasses.dataclass(frozen=True)
-class Corpus:
-    """One corpus; `licence` is what its makers say about using it."""
-
-    about: str
-    licence: str
-    items: tuple[Item, ...]
 
 
 def find(name: str) -> Corpus:
@@ -82,8 +59,17 @@ NEWSTEST_2014 = RemoteFile("http://www.statmt.org/wmt14/test-full.tgz", 0, "md5:
 WMT_LICENCE = "free for research; the texts belong to their makers (Europarl, Common Crawl, Project Syndicate, United Nations)"
 
 
-def _members(archive: RemoteFile, folder: str, *names: str) -> Item:
-    return Item(archive, members=tuple((f"{folder}{name}", f"wmt14/{name}") for name in names))
+# No digest is published: that of the first download is recorded.
+IWSLT14 = RemoteFile("https://dl.fbaipublicfiles.com/fairseq/data/iwslt14/de-en.tgz")
+IWSLT14_PARTS = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")
+IWSLT14_FILES = (
+    "train.tags.de-en.de", "train.tags.de-en.en",
+    *(f"IWSLT14.{part}.de-en.{side}.xml" for part in IWSLT14_PARTS for side in ("de", "en")),
+)  # fmt: skip
+
+
+def _members(archive: RemoteFile, inside: str, *names: str, folder: str = "wmt14") -> Item:
+    return Item(archive, members=tuple((f"{inside}{name}", f"{folder}/{name}") for name in names))
 
 
 def _wmt14(language: str) -> tuple[Item, ...]:
@@ -114,4 +100,10 @@ CORPORA = {
             _members(GIGA, "", "giga-fren.release2.fixed.fr.gz", "giga-fren.release2.fixed.en.gz"),
         ),
     ),
+    "iwslt14_deen": Corpus(
+        "TED talks, German-English, 170,000 pairs (Cettolo et al. 2014); read them with `skips_markup: true`",
+        "CC BY-NC-ND 4.0",
+        (_members(IWSLT14, "de-en/", *IWSLT14_FILES, folder="iwslt14"),),
+    ),
+    **MEDIA_CORPORA,
 }  # fmt: skip

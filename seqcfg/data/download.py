@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.client
 import json
@@ -30,8 +31,19 @@ BROKEN = (OSError, http.client.HTTPException)
 def download(remote: RemoteFile, file: Path, progress: Progress = silent, wait: Callable[[float], None] = time.sleep) -> None:
     """Fetches a file under its final name once size and checksum are right; continues a partial download.
 
-    Raises UserError if the server fails for good, or sends something else than was published: then nothing is kept.
+    A place that fails, or sends something else than was published, is followed by the next mirror. Raises the first
+    place's UserError if all fail; of what was wrong nothing is kept.
     """
+    problems = []
+    for url in (remote.url, *remote.mirrors):
+        try:
+            return _download(dataclasses.replace(remote, url=url), file, progress, wait)
+        except UserError as problem:
+            problems.append(problem)
+    raise problems[0]
+
+
+def _download(remote: RemoteFile, file: Path, progress: Progress, wait: Callable[[float], None]) -> None:
     if urllib.parse.urlsplit(remote.url).scheme not in ("http", "https"):
         raise UserError(f"{remote.url}: only http and https are fetched")
     file.parent.mkdir(parents=True, exist_ok=True)

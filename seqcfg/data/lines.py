@@ -29,7 +29,7 @@ class Line(NamedTuple):
 
 
 def read_lines(path: Path, name: str) -> Iterator[Line]:
-    """The lines of a text file; `.gz`, `.xz`, `.bz2` and `.zst` are unpacked, `.sgm` gives its segments.
+    """The lines of a text file; `.gz`, `.xz`, `.bz2` and `.zst` are unpacked, `.sgm` and `.xml` give their segments.
 
     `name` is the path as the recipe writes it; one with `!` reads a member of the tar archive at `path`.
 
@@ -39,7 +39,7 @@ def read_lines(path: Path, name: str) -> Iterator[Line]:
     number = 0
     try:
         with opened(path, member_of(name)) as file:
-            if _plain_suffix(Path(member_of(name) or path)) in (".sgm", ".sgml"):
+            if _plain_suffix(Path(member_of(name) or path)) in (".sgm", ".sgml", ".xml"):
                 yield from _segments(file.read(MAX_SGML_BYTES + 1), name)
                 return
             while raw := file.readline(MAX_LINE_BYTES + 1):

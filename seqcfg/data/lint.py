@@ -22,6 +22,7 @@ MOJIBAKE = (
     "\u00c3\u00bc",
     "\u00c3\u00a9",
     "\u00c3\u00a8",
+    "\u00c3\u0153",
     "\u00c3\u0178",
     "\u00e2\u20ac",
 )  # UTF-8 read as Latin-1

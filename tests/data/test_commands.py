@@ -57,3 +57,36 @@ def test_a_missing_corpus_is_an_error_that_names_the_way_to_get_it(seqcfg):
     assert code == 1
     assert "no such file" in printed
     assert "--download" in printed
+
+
+def test_data_stats_draws_lengths_and_a_picture(seqcfg, tmp_path):
+    seqcfg("prepare", RECIPE, *SMALL)
+    code, printed = seqcfg("data", "stats", RECIPE, *SMALL, "--picture", str(tmp_path / "x.svg"))
+    assert code == 0
+    assert "train.source\n  200 examples" in printed
+    assert printed.count("\u2588") > 100
+    assert (tmp_path / "x.svg").read_text().startswith("<svg")
+
+
+def test_data_show_prints_the_segments_of_packed_rows(seqcfg):
+    packed = [*SMALL, "--set", "data.batching={packing: true, max_tokens: 1024, max_length: 256}"]
+    seqcfg("prepare", RECIPE, *packed)
+    code, printed = seqcfg("data", "show", RECIPE, *packed, "--rows", "1")
+    assert code == 0
+    assert "source segments 1:" in printed
+    assert printed.count("\n      ") >= 4
+
+
+def test_data_lint_ends_with_1_where_something_looks_wrong(seqcfg, tmp_path):
+    (tmp_path / "data").mkdir()
+    for name in ("en", "fr"):
+        (tmp_path / "data" / f"x.{name}").write_text("one\none\ntwo\n")
+    recipe = tmp_path / "recipe.yaml"
+    text = Path(RECIPE).read_text().replace("../bases/transformer.yaml", "seqcfg:bases/transformer")
+    begin, end = text.index("  splits:"), text.index("  batching:")
+    recipe.write_text(text[:begin] + "  splits: {train: {type: parallel_text, source: x.en, target: x.fr}}\n" + text[end:])
+    code, printed = seqcfg("data", "lint", str(recipe))
+    assert code == 1, printed
+    assert "x.en:2: duplicate: was seen before: one" in printed
+    assert "1 duplicate in train 3 examples" in printed
+    assert "not prepared" in printed

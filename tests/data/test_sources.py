@@ -216,3 +216,10 @@ def test_sources_are_read_one_after_the_other_and_texts_are_tagged(root):
     assert both.paths() == ["a", "b", "c", "d"]
     assert both.field_names() == ("source", "target")
     assert list(Tagged(source=TextLines(path="a"), prefixes={"source": "<x>"}).check())
+
+
+def test_tags_among_parallel_lines_can_be_left_out(root):
+    write(root, "a", "<url>x</url>\n one\n<title>x</title>\n< 5\n")
+    write(root, "b", "<url>x</url>\nun\n<title>y</title>\nfive\n")
+    assert [e.fields["target"] for e in pairs(root, skips_markup=True)] == ["un", "five"]
+    assert len(pairs(root)) == 4

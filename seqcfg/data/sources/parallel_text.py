@@ -33,6 +33,9 @@ class ParallelText(Source, type="parallel_text"):
     source: DataPath | list[DataPath] = param(doc="File or files with one source sentence a line.")
     target: DataPath | list[DataPath] = param(doc="File or files with the translations, in the same order.")
     lowercase: bool = param(default=False, doc="Whether both sides are lower-cased.")
+    skips_markup: bool = param(
+        default=False, doc="Whether pairs of lines that begin with < are left out, as the tags among the talks of IWSLT.", is_later=True
+    )
     moses_tokenize: MosesTokenization | None = param(default=None, doc="Set words and punctuation apart; left out, text stays as it is.")
 
     def check(self) -> Iterator[tuple[str, str, str]]:
@@ -62,6 +65,8 @@ class ParallelText(Source, type="parallel_text"):
             for example in pairs:
                 if not example.problem:
                     fields = example.fields
+                    if self.skips_markup and all(text.lstrip().startswith("<") for text in fields.values()):
+                        continue
                     fields["source"], fields["target"] = on_source(fields["source"]), on_target(fields["target"])
                 yield example
 
