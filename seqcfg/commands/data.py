@@ -110,7 +110,7 @@ def lint(recipe: str, overrides: tuple[str, ...], data_root: str | None, cache_r
     found = ", ".join(f"{count:,} {kind}" for kind, count in linter.counts.most_common()) or "nothing suspicious"
     click.echo(f"{found} in {read} examples" + ("" if prepared else "; unknown tokens were not looked for: the data is not prepared"))
     if linter.counts:
-        raise SystemExit(EXIT_PROBLEM)
+        click.get_current_context().exit(EXIT_PROBLEM)
 
 
 def dropped_lines(manifest: dict[str, Any]) -> list[str]:

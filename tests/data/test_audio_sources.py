@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 from seqcfg.data.audio_file import AudioError, read_audio, resample
+from seqcfg.data.batching import Batching
 from seqcfg.data.feature import Feature
+from seqcfg.data.plans import training_plan
 from seqcfg.data.prepare import prepare
 from seqcfg.data.root import DataRoot, data_folder
 from seqcfg.data.sources.audio_layouts import AudioFolder, Kaldi, LibriSpeech, LJSpeech, Sphinx
 from seqcfg.data.sources.audio_manifest import AudioManifest
 from seqcfg.data.sources.keypad_tones import COLUMNS_HZ, NAMES, ROWS_HZ, KeypadTones
+from seqcfg.data.tokenizers.character import Characters
 from seqcfg.data.tokenizers.vocabulary import Vocabulary
 from tests.data.small import make_experiment
 
@@ -207,3 +210,19 @@ def test_an4_is_heard_whole():
     assert len(examples) == 105
     assert not [one.problem for one in examples if one.problem]
     assert sum(len(one.fields["audio"]) for one in examples) / 16000 > 200
+
+
+@pytest.mark.skipif(not (REAL / "an4").exists(), reason="real data is not here")
+def test_at_most_a_tenth_of_the_batches_of_an4_is_padding(tmp_path):
+    lists = {"fileids": "an4/etc/split_train.fileids", "transcription": "an4/etc/an4_train.transcription", "audio_folder": "an4/wav"}
+    features = {
+        "audio": Feature("audio", dtype="float32", storage="int16", scale=32768.0, unit=160),
+        "text": Feature("text", tokenizer="characters", end=True),
+    }
+    tokenizers = {"characters": Characters(vocab_size=31, fields=["text"])}
+    prepared = prepare(
+        make_experiment({"train": Sphinx(**lists, sample_rate_hz=16000)}, tokenizers, features), data_root=REAL, cache_root=tmp_path
+    )
+    plan = training_plan(prepared.splits["train"], features, Batching(max_tokens=8000, num_buckets=24, max_length=3000), 1)
+    assert plan.num_left_out == 0
+    assert plan.padding_share <= 0.1

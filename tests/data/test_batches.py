@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from seqcfg.data import buckets
 from seqcfg.data.batches import BatchPlan
 from seqcfg.data.batching import Batching
+from seqcfg.data.lines import read_lines
+from seqcfg.data.root import data_folder
 from seqcfg.errors import UserError
 
 
@@ -147,3 +149,14 @@ def test_the_second_length_is_told_apart_within_the_first():
     plan = BatchPlan(lengths, Batching(max_tokens=100, num_buckets=2, max_length=20), 0)
     assert plan.padding_share == 0
     assert {tuple(bucket.time.values()) for bucket in plan.buckets} == {(2, 10), (20, 10)}
+
+
+@pytest.mark.skipif(not (data_folder() / "multi30k").exists(), reason="real data is not here")
+def test_at_most_8_percent_of_the_batches_of_multi30k_is_padding():
+    """Lengths in words stand for those in pieces, which take a trained tokenizer."""
+    lengths = {}
+    for name, language in (("source", "en"), ("target", "de")):
+        file = data_folder() / "multi30k" / f"train.{language}.gz"
+        lengths[name] = np.array([len(line.text.split()) + 1 for line in read_lines(file, file.name)])
+    assert len(lengths["source"]) == 29_000
+    assert BatchPlan(lengths, Batching(max_tokens=4096, num_buckets=40, max_length=100), 1).padding_share <= 0.08

@@ -83,8 +83,8 @@ def test_data_lint_ends_with_1_where_something_looks_wrong(seqcfg, tmp_path):
         (tmp_path / "data" / f"x.{name}").write_text("one\none\ntwo\n")
     recipe = tmp_path / "recipe.yaml"
     text = Path(RECIPE).read_text().replace("../bases/transformer.yaml", "seqcfg:bases/transformer")
-    begin, end = text.index("  splits:"), text.index("  batching:")
-    recipe.write_text(text[:begin] + "  splits: {train: {type: parallel_text, source: x.en, target: x.fr}}\n" + text[end:])
+    begin, end, claims = text.index("  splits:"), text.index("  batching:"), text.index("claims:")
+    recipe.write_text(text[:begin] + "  splits: {train: {type: parallel_text, source: x.en, target: x.fr}}\n" + text[end:claims])
     code, printed = seqcfg("data", "lint", str(recipe))
     assert code == 1, printed
     assert "x.en:2: duplicate: was seen before: one" in printed
