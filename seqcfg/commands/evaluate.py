@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -13,6 +14,9 @@ import click
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N, a step number or the folder of a checkpoint.")
 @click.option("--split", help="Split to evaluate on; else evaluation.split of the recipe.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value, such as decoding.search.width=1.")
+@click.option(
+    "--name", default="", help="Name of this evaluation, which ends its folder's; else the last one of a checkpoint and split stays."
+)
 @click.option("--alignments", is_flag=True, help="Keep the attention of the lines shown first, and draw it on the page.")
 @click.option("--watch", is_flag=True, help="Evaluate each checkpoint that training writes, until it has finished.")
 @click.option("--every", default=15.0, show_default=True, help="Seconds between looks at the run, with --watch.")
@@ -20,8 +24,8 @@ import click
 @click.option("--cache-root", type=click.Path(), help="Folder of prepared data; else $SEQCFG_CACHE, else ./prepared.")
 @click.option("--format", "style", type=click.Choice(["table", "json"]), default="table", help="What is printed.")
 def command(
-    run: str, checkpoint: str, split: str | None, overrides: tuple[str, ...], alignments: bool, watch: bool, every: float,
-    data_root: str | None, cache_root: str | None, style: str,
+    run: str, checkpoint: str, split: str | None, overrides: tuple[str, ...], name: str, alignments: bool, watch: bool,
+    every: float,    data_root: str | None, cache_root: str | None, style: str,
 ) -> None:  # fmt: skip
     """Decodes a split with the model in RUN, compares with the references and stores the result in RUN/evaluations.
 
@@ -30,7 +34,9 @@ def command(
     """
     if watch and checkpoint != "best":
         raise click.UsageError("--watch evaluates all checkpoints; leave --checkpoint out")
-    bench = Bench(run, overrides, split, alignments, data_root, cache_root)
+    if name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name):
+        raise click.UsageError("--name takes letters, digits, dot, dash and underscore")
+    bench = Bench(run, overrides, split, name, alignments, data_root, cache_root)
     if watch:
         bench.watch(every)
         return
@@ -58,9 +64,10 @@ class Bench:
     """Evaluates checkpoints of one run on one split; what is costly is made for the first one and used for all."""
 
     def __init__(
-        self, run: str, overrides: tuple[str, ...], split: str | None, alignments: bool, data_root: str | None, cache_root: str | None
-    ):
-        self._run, self._overrides, self._split, self._alignments = run, overrides, split, alignments
+        self, run: str, overrides: tuple[str, ...], split: str | None, name: str, alignments: bool, data_root: str | None,
+        cache_root: str | None,
+    ):  # fmt: skip
+        self._run, self._overrides, self._split, self._name, self._alignments = run, overrides, split, name, alignments
         self._roots: Any = {"data_root": data_root, "cache_root": cache_root}
         self._evaluator: Any = None
         self.trained: Any = None
@@ -82,7 +89,7 @@ class Bench:
             attention = self._evaluator.attention(evaluated, progress) if self._alignments else {}
         if evaluated.num_cut:
             say(f"{evaluated.num_cut} lines were longer than decoding.max_source_length and were cut")
-        return evaluated, write(trained, evaluated, attention)
+        return evaluated, write(trained, evaluated, attention, self._name)
 
     def watch(self, every: float) -> None:
         """Evaluates each new checkpoint and prints a line for it, the best so far marked."""
@@ -100,7 +107,7 @@ class Bench:
         split, metrics = self._split or settings.split, [metric.label for metric in settings.metrics]
 
         def is_done(info: Any) -> bool:
-            return is_same(read(directory.folder / folder_of(split, info.path.name)), experiment.fingerprint, metrics)
+            return is_same(read(directory.folder / folder_of(split, info.path.name, self._name)), experiment.fingerprint, metrics)
 
         best: dict[str, float] = {}
         for info in new_checkpoints(directory, is_done, lambda: time.sleep(every), say):

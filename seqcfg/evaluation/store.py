@@ -15,17 +15,17 @@ from seqcfg.evaluation.page import page
 from seqcfg.runs.evaluations import ATTENTION, FORMAT, METRICS, PAGE, SENTENCES, STATISTICS, statistics_bytes
 
 
-def folder_of(split: str, label: str) -> str:
-    """Where the evaluation of a checkpoint on a split lies, below the run."""
-    return f"evaluations/{split}-{label}"
+def folder_of(split: str, label: str, name: str = "") -> str:
+    """Where the evaluation of a checkpoint on a split lies, below the run; `name` tells those of other settings apart."""
+    return f"evaluations/{split}-{label}" + (f"-{name}" if name else "")
 
 
-def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any]] | None = None) -> Path:
+def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any]] | None = None, name: str = "") -> Path:
     """Stores the result below the run's evaluations/ and returns the folder; an earlier one of the same name is replaced.
 
     attention: {index of a line: {"source", "target": tokens, "weights": [[...]]}}, for the page and for reports.
     """
-    folder = folder_of(evaluated.split, evaluated.label)
+    folder = folder_of(evaluated.split, evaluated.label, name)
     run = trained.run
     (run.folder / folder / METRICS).unlink(missing_ok=True)  # first: what is half replaced does not count as whole
     best = {"sources": evaluated.sources, "hypotheses": evaluated.hypotheses, "references": [texts[0] for texts in evaluated.references]}

@@ -32,6 +32,7 @@ def peak_of(folder, count):
     return peak
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_lines_take_no_more_memory_than_fifteen_thousand(tmp_path):
     peak_of(tmp_path, 100)  # imports what is imported late
     few, many = (peak_of(tmp_path, count) for count in (15_000, 100_000))

@@ -94,4 +94,11 @@ def test_watching_evaluates_every_checkpoint_once_and_draws_attention(tmp_path, 
     again = CliRunner().invoke(evaluate, call, catch_exceptions=False)
     assert [line.split("  ")[0] for line in again.stdout.splitlines()] == ["step 20"]
     assert json.loads((found[1].folder / "metrics.json").read_text())["losses"]["loss"] == pytest.approx(losses[1], rel=1e-6)
-    assert CliRunner().invoke(evaluate, [str(run), "--watch", "--checkpoint", "last"]).exit_code == 2
+    named = CliRunner().invoke(evaluate, [*call, "--name", "greedy", "--set", "decoding.search={type: greedy}"], catch_exceptions=False)
+    assert len(named.stdout.splitlines()) == 2
+    assert [one.folder.name for one in evaluations.find(run / "evaluations")][:2] == ["test-step-00000010", "test-step-00000010-greedy"]
+
+
+def test_options_that_contradict_each_other_are_refused(tmp_path):
+    assert CliRunner().invoke(evaluate, [str(tmp_path), "--watch", "--checkpoint", "last"]).exit_code == 2
+    assert CliRunner().invoke(evaluate, [str(tmp_path), "--name", "../up"]).exit_code == 2
