@@ -9,7 +9,7 @@ from seqcfg.comparison.outcome import evaluations
 from seqcfg.comparison.sides import Side
 from seqcfg.errors import UserError
 from seqcfg.metrics.significance import Interval, PairedTest, bootstrap_interval, paired_bootstrap, paired_randomization
-from seqcfg.runs.evaluations import STATISTICS, StoredEvaluation
+from seqcfg.runs.evaluations import SENTENCES, STATISTICS, StoredEvaluation
 from seqcfg.runs.history import is_number
 
 EXAMPLES = 3  # lines shown of those that gained or lost most
@@ -171,13 +171,17 @@ def _statistics(metric: Any, chosen: list[StoredEvaluation | None]) -> list[Any]
 
 
 def _computed(metric: Any, evaluation: StoredEvaluation) -> Any:
-    hypotheses, references = lines(evaluation, "hypotheses"), lines(evaluation, "references")
+    hypotheses = lines(evaluation, "hypotheses")
     if not hypotheses:
         return None
+    if (evaluation.folder / SENTENCES).is_file():  # all references of a line, where there are several
+        references = [list(sentence["references"]) for sentence in evaluation.sentences()]
+    else:
+        references = [[text] for text in lines(evaluation, "references")]
     if len(references) != len(hypotheses):
         message = f"{evaluation.folder}: {len(hypotheses)} outputs and {len(references)} references"
         raise UserError(message, hint="evaluate the run again: the files were changed")
-    return metric.statistics(hypotheses, [[text] for text in references])
+    return metric.statistics(hypotheses, references)
 
 
 def lines(evaluation: StoredEvaluation, name: str) -> list[str]:

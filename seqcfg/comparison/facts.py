@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tempfile
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from seqcfg.comparison.sides import Side
-from seqcfg.data.hashes import file_sha256
+from seqcfg.data.fingerprint import inputs
 from seqcfg.data.root import DataRoot, cache_folder
+from seqcfg.errors import UserError
 from seqcfg.recipe.experiment import Experiment
 from seqcfg.runs.lockfile import LOCKFILE
 
@@ -41,48 +44,43 @@ def data_facts(sides: list[Side]) -> list[Fact]:
         tables = [lock.get(key) or {} for lock in locks]
         names = dict.fromkeys(name for table in tables for name in table)
         facts += [Fact(f"{what} {name}", tuple(_hash(table, name) for table in tables), "results") for name in names]
+    counts = [lock.get("examples") or {} for lock in locks]
+    for split in dict.fromkeys(split for table in counts for split in table):
+        facts.append(Fact(f"examples of {split}", tuple(f"{table[split]:,}" if split in table else "" for table in counts), "results"))
     return facts
 
 
 def todays_inputs(experiment: Experiment) -> dict[str, str]:
-    """{recipe path: SHA-256} of the files that a recipe reads, as far as they are below the data root."""
-    data: Any = experiment.recipe.data
-    if data is None:
+    """{recipe path: SHA-256} of the files that a recipe reads below the data root; empty where they are not all there."""
+    if experiment.recipe.data is None:
         return {}
-    root, is_remembered = DataRoot(), cache_folder().is_dir()  # no cache is made for looking
-    paths = {path for component in (*data.splits.values(), *experiment.recipe.tokenizers.values()) for path in component.paths()}
-    files = {path: root.place(path) for path in sorted(paths)}
-    return {path: root.sha256(path) if is_remembered else file_sha256(file) for path, file in files.items() if file.is_file()}
+    with tempfile.TemporaryDirectory() as spare:  # looking makes no cache of its own
+        root = DataRoot(cache_root=None if cache_folder().is_dir() else spare)
+        try:
+            return inputs(experiment.recipe.data, experiment.recipe.tokenizers, root)
+        except UserError:
+            return {}
 
 
 def environment_facts(sides: list[Side]) -> list[Fact]:
-    """Of runs: versions of packages and plugins, the commit of seqcfg, hardware; the newest attempt counts. Empty for recipes alone."""
-    attempts = [side.manifest.attempts[-1] if side.manifest is not None and side.manifest.attempts else None for side in sides]
+    """Of runs: versions of packages and plugins, the commit of seqcfg, hardware. Empty for recipes alone.
+
+    Where a run was continued in other surroundings, all are told in their order.
+    """
+    attempts = [list(side.manifest.attempts) if side.manifest is not None else [] for side in sides]
     if not any(attempts):
         return []
-    facts = []
-    versions = [dict(attempt.versions) if attempt is not None else {} for attempt in attempts]
-    for name in dict.fromkeys(name for table in versions for name in sorted(table)):
-        facts.append(Fact(name, tuple(_version(table, name) for table in versions), "results"))
+
+    def told(read: Callable[[Any], str]) -> tuple[str, ...]:
+        return tuple(" then ".join(filter(None, dict.fromkeys(map(read, one)))) for one in attempts)
+
+    packages = dict.fromkeys(name for one in attempts for attempt in one for name in sorted(attempt.versions))
+    facts = [Fact(name, told(lambda attempt, name=name: _version(attempt.versions, name)), "results") for name in packages]  # type: ignore[misc]
     plugins = [_lock(side).get("plugins", {}) for side in sides]
     for name in dict.fromkeys(name for table in plugins for name in table):
         facts.append(Fact(f"plugin {name}", tuple(_version(table, name) for table in plugins), "results"))
-    facts.append(Fact("commit of seqcfg", tuple(_commit(attempt) for attempt in attempts), "results"))
-    return facts + _hardware(attempts)
-
-
-def _hardware(attempts: list[Any]) -> list[Fact]:
-    def told(read: Any) -> tuple[str, ...]:
-        return tuple(str(read(attempt.machine) or "") if attempt is not None else "" for attempt in attempts)
-
-    return [
-        Fact("platform", told(lambda machine: machine.platform), "results"),
-        Fact("instruction sets", told(lambda machine: " ".join(machine.cpu_flags)), "results"),
-        Fact("processor", told(lambda machine: machine.processor), "speed"),
-        Fact("cores", told(lambda machine: machine.cores), "speed"),
-        Fact("memory", told(lambda machine: f"{machine.memory_bytes / 2**30:.0f} GiB" if machine.memory_bytes else ""), "speed"),
-        Fact("threads inside, between operations", told(_threads), "results"),
-    ]
+    facts.append(Fact("commit of seqcfg", told(_commit), "results"))
+    return facts + [Fact(name, told(lambda attempt, read=read: read(attempt.machine)), matters) for name, matters, read in HARDWARE]  # type: ignore[misc]
 
 
 def hardware_words(attempt: Any) -> str:
@@ -97,12 +95,10 @@ def _threads(machine: Any) -> str:
 
 
 def _commit(attempt: Any) -> str:
-    if attempt is None or not attempt.git_commit:
-        return ""
-    return attempt.git_commit[:12] + (" modified" if attempt.git_modified else "")
+    return attempt.git_commit[:12] + (" modified" if attempt.git_modified else "") if attempt.git_commit else ""
 
 
-def _version(table: dict[str, str], name: str) -> str:
+def _version(table: Mapping[str, str], name: str) -> str:
     return table.get(name, "not installed") if table else ""
 
 
@@ -119,3 +115,13 @@ def _lock(side: Side) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return lock if isinstance(lock, dict) else {}
+
+
+HARDWARE: list[tuple[str, str, Callable[[Any], str]]] = [  # name, what a difference can change, what of a machine
+    ("platform", "results", lambda machine: machine.platform),
+    ("instruction sets", "results", lambda machine: " ".join(machine.cpu_flags)),
+    ("processor", "speed", lambda machine: machine.processor),
+    ("cores", "speed", lambda machine: str(machine.cores or "")),
+    ("memory", "speed", lambda machine: f"{machine.memory_bytes / 2**30:.0f} GiB" if machine.memory_bytes else ""),
+    ("threads inside, between operations", "results", _threads),
+]

@@ -89,6 +89,7 @@ def lock_of(experiment: Any, prepared: Any) -> dict[str, Any]:
     """The lock of an experiment as this machine would run it now."""
     tokenizers = {name: folder_sha256(prepared.folder / "tokenizers" / name) for name in prepared.codecs}
     data = {"fingerprint": prepared.fingerprint, "inputs": prepared.manifest.get("inputs", {}), "tokenizers": tokenizers}
+    data["examples"] = {name: columns.num_examples for name, columns in prepared.splits.items()}
     devices = [
         tf.config.experimental.get_device_details(device).get("device_name", "GPU") for device in tf.config.list_physical_devices("GPU")
     ]

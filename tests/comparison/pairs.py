@@ -3,6 +3,7 @@
 A function returns what `seqcfg diff` is given. Its docstring says what the output must show.
 """
 
+import hashlib
 import subprocess
 from pathlib import Path
 
@@ -217,8 +218,12 @@ def the_same_run_twice():
 def other_data_under_the_same_path():
     """The recipes agree, the files do not: which one it is."""
     files = {"small/test.tsv": "1" * 64, "small/train.tsv": "2" * 64}
-    make_run("a", lock={"data": {"inputs": files, "tokenizers": {"shared": "5" * 64}}})
-    make_run("b", data="e" * 64, lock={"data": {"inputs": files | {"small/train.tsv": "3" * 64}, "tokenizers": {"shared": "5" * 64}}})
+    tokenizers = {"shared": "5" * 64}
+    make_run("a", lock={"data": {"inputs": files, "tokenizers": tokenizers, "examples": {"train": 29000, "test": 60}}})
+    changed_files = files | {"small/train.tsv": "3" * 64}
+    make_run(
+        "b", data="e" * 64, lock={"data": {"inputs": changed_files, "tokenizers": tokenizers, "examples": {"train": 28500, "test": 60}}}
+    )
     return ["a", "b"]
 
 
@@ -226,8 +231,9 @@ def other_data_under_the_same_path():
 def a_run_and_a_file_that_changed_since():
     """The recipe is the same, the file below the data root is another one now."""
     Path("data/small").mkdir(parents=True)
-    Path("data/small/train.tsv").write_text("one\tun\n", encoding="utf-8")
-    then = {"small/train.tsv": "2" * 64}
+    for name in ("train", "test"):
+        Path(f"data/small/{name}.tsv").write_text("one\tun\n", encoding="utf-8")
+    then = {"small/train.tsv": "2" * 64, "small/test.tsv": hashlib.sha256(b"one\tun\n").hexdigest()}
     make_run("a", lock={"data": {"inputs": then}})
     write(today=RECIPE)
     return ["a", "today.yaml"]

@@ -1,6 +1,7 @@
 """What a comparison finds, on runs whose differences are known."""
 
 import dataclasses
+import json
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from seqcfg.errors import UserError
 from seqcfg.metrics.chrf import Chrf
 from seqcfg.metrics.significance import paired_randomization
 from seqcfg.runs.evaluations import StoredEvaluation
+from seqcfg.runs.manifest import read_manifest, write_manifest
 from tests.comparison.synthetic import RECIPE, make_run, spoilt, texts
 
 
@@ -110,3 +112,28 @@ def test_evaluations_of_one_checkpoint_are_preferred():
     first, second = [one("step-10", 10), one("step-20", 20)], [one("step-10", 10), one("average-3", 30)]
     assert [chosen.checkpoint for chosen in choose([first, second])] == ["step-10", "step-10"]
     assert [chosen and chosen.checkpoint for chosen in choose([first, [one("average-3", 30)], []])] == ["step-20", "average-3", None]
+
+
+def test_a_metric_in_common_is_computed_with_all_references(tmp_path):
+    """Runs that stored no statistics, one of them with a second reference for a line that only this one answers right."""
+    for name in ("a", "b"):
+        run = make_run(tmp_path / name, rate=0.0, lines=4)
+        folder = run / "evaluations" / "test-step-00000040"
+        references = [[text, "another way"] for text in folder.joinpath("references.txt").read_text().splitlines()]
+        hypotheses = [texts[0] for texts in references[:3]] + ["another way" if name == "b" else "wrong"]
+        folder.joinpath("hypotheses.txt").write_text("".join(f"{text}\n" for text in hypotheses))
+        folder.joinpath("sentences.jsonl").write_text("".join(json.dumps({"references": texts}) + "\n" for texts in references))
+    found = compare([str(tmp_path / "a"), str(tmp_path / "b")])
+    measured = next(one for one in found.decodes.measured if one.metric == "exact_match")
+    assert [interval.value for interval in measured.intervals] == [75.0, 100.0]
+
+
+def test_a_run_continued_in_other_surroundings_tells_all_of_them(tmp_path):
+    run = make_run(tmp_path / "a")
+    make_run(tmp_path / "b")
+    told = read_manifest(run / "manifest.textproto")
+    told.attempts.add().CopyFrom(told.attempts[0])
+    told.attempts[1].versions["seqcfg"], told.attempts[1].machine.cores = "1.1", 8
+    write_manifest(run / "manifest.textproto", told)
+    facts = {fact.name: fact.values for fact in compare([str(run), str(tmp_path / "b")]).environment if fact.differs}
+    assert facts == {"seqcfg": ("1.0 then 1.1", "1.0"), "cores": ("2 then 8", "2")}
