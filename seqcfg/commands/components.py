@@ -21,7 +21,10 @@ def command(kind: str | None, type: str | None, origin: bool) -> None:
     A type's name alone is enough: `seqcfg components dense`.
     """
     families = {name: family for name, family in catalog.load().items() if name not in HIDDEN}
-    if kind is None:
+    if kind is None and origin:
+        rows = [[f"{kind}.{name}", pages.origin(cls)] for kind, family in sorted(families.items()) for name, cls in sorted(family.items())]
+        _table(["component", "defined in"], rows)
+    elif kind is None:
         _print_kinds(families)
     elif type is None:
         if kind in families:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
+import itertools
 import pkgutil
 import re
+from collections.abc import Iterable
 from importlib.machinery import FileFinder
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 import seqcfg
 from seqcfg.component.component import CATALOG, Component, TypeClash
@@ -24,6 +27,7 @@ PLUGIN_ERRORS = (  # what foreign code raises while it is imported; whatever els
     ArithmeticError, AssertionError, AttributeError, EOFError, ImportError, LookupError, NameError, OSError, RuntimeError, SyntaxError,
     TypeError, ValueError,
 )  # fmt: skip
+MAX_CHOICES, MAX_NAME, MAX_LISTED = 500, 200, 15  # names to compare with, characters of one, names in a message
 DEFINITION = re.compile(rb"""^class \w+\([^)]*\b(type|kind)=["']""", re.MULTILINE)
 
 
@@ -62,10 +66,19 @@ def _members(kind: str) -> dict[str, type[Component]]:
     return CATALOG[kind]
 
 
-def closest(name: str, names) -> str:
-    """A did-you-mean hint, or an empty string."""
+def closest(name: str, names: Iterable[Any]) -> str:
+    """A did-you-mean hint, or an empty string; none for names that nobody typed, nor among more than anybody could mean."""
+    names = list(itertools.islice(names, MAX_CHOICES + 1))
+    if len(names) > MAX_CHOICES or len(str(name)) > MAX_NAME:
+        return ""
     match = difflib.get_close_matches(str(name), [str(known) for known in names], n=1, cutoff=0.6)
     return f"did you mean {match[0]!r}?" if match else ""
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Names for a message, the first ones if there are many."""
+    names = list(map(str, names))
+    return ", ".join(names if len(names) <= MAX_LISTED + 5 else [*names[:MAX_LISTED], f"and {len(names) - MAX_LISTED} more"])
 
 
 def _defines_components(module: pkgutil.ModuleInfo) -> bool:

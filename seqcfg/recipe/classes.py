@@ -10,6 +10,7 @@ from seqcfg.component.fields import Slot, fields_of
 from seqcfg.errors import Problem, RecipeError
 from seqcfg.recipe.limits import MAX_DEPTH, MAX_NODES
 from seqcfg.recipe.node import Node, Path, text_path
+from seqcfg.recipe.problem_list import ProblemList
 from seqcfg.recipe.sections import Recipe
 
 ROOT = Slot(component=Recipe)
@@ -56,7 +57,7 @@ def apply_defaults(tree: Node) -> Node:
 
 
 def _check_table(table: Node) -> None:
-    problems = []
+    problems = ProblemList()
     if not table.is_mapping:
         raise RecipeError([_problem(table, ("defaults",), "E0230", "is a mapping of kind.type to fields")])
     for key, node in table.value.items():

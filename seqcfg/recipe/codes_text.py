@@ -186,4 +186,11 @@ CODES = (
         'fields { key: "name" value { text: 1 } }',
         "write the file with `seqcfg show --format textproto`.",
     ),
+    Code(
+        "E0140",
+        "more problems than are told of",
+        "A check stops after 100 problems.",
+        "",
+        "mend those that are shown, and check again.",
+    ),
 )

@@ -47,29 +47,26 @@ def _compose(file: str, above: tuple[str, ...], ranks: Iterator[int], how: str) 
 
 
 def files_of(file: str) -> list[str]:
-    """The recipe's file and those of all its bases, without composing them; raises RecipeError like `compose`."""
-    return _files_of(os.fspath(file), ())
-
-
-def _files_of(file: str, above: tuple[str, ...]) -> list[str]:
-    own, above = read_file(file), (*above, file)
-    return [file, *(part for name in _base_names(own) for part in _files_of(_locate(name, file, above), above))]
+    """The recipe's file and those of all its bases, each once, without composing them; raises RecipeError like `compose`."""
+    found: dict[str, Place] = {}
+    _find_bases(os.fspath(file), (), found)
+    return [file, *found]
 
 
 def named_in(file: str) -> dict[str, Place]:
     """Base -> where the recipe in `file`, or one of its bases, names it first; as far as the files can be read."""
     found: dict[str, Place] = {}
     with contextlib.suppress(RecipeError):
-        _named_in(os.fspath(file), (), found)
+        _find_bases(os.fspath(file), (), found)
     return found
 
 
-def _named_in(file: str, above: tuple[str, ...], found: dict[str, Place]) -> None:
+def _find_bases(file: str, above: tuple[str, ...], found: dict[str, Place]) -> None:
     for name in _base_names(read_file(file)):
         base = _locate(name, file, (*above, file))
         if base not in found:
             found[base] = name.place
-            _named_in(base, (*above, file), found)
+            _find_bases(base, (*above, file), found)
 
 
 def merge(low: Node, high: Node) -> Node:
@@ -106,7 +103,9 @@ def _base_names(own: Node) -> list[Node]:
 
 
 def _locate(name: Node, file: str, above: tuple[str, ...]) -> str:
-    """The file a base names; refuses what is missing, absolute, or one of the files `above` it."""
+    """The file a base names; refuses what is missing, absolute, or one of the files `above` it, and a chain without end."""
+    if len(above) >= MAX_FILES:
+        raise _error(name, "E0206", f"is composed of more than {MAX_FILES} files")
     if name.value.startswith(shipped.PREFIX):
         try:
             found = shipped.find(name.value)

@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from seqcfg.component import pages
-from seqcfg.component.catalog import closest
+from seqcfg.component.catalog import closest, listed
 from seqcfg.component.component import Component
 from seqcfg.component.fields import Field, Slot, fields_of
 from seqcfg.errors import UserError
@@ -113,4 +113,4 @@ def _known(tree: Node, above: Path, key: Any) -> str:
         return f"it is a list of {len(node.value)}, counted from 0"
     cls = class_at(node, slot or ROOT) if (slot or ROOT).component else None
     known = list(fields_of(cls)) if cls is not None else list(node.value) if node.is_mapping else []
-    return closest(str(key), known) or (f"there is {', '.join(known)}" if known else "")
+    return closest(str(key), known) or (f"there is {listed(known)}" if known else "")

@@ -6,3 +6,4 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 64
 MAX_NODES = 100_000
 MAX_SCALAR = 65_536
+MAX_PROBLEMS = 100  # that are told of at once

@@ -79,10 +79,11 @@ class Draft:
 
     def result(self) -> str:
         """The text with all edits made."""
-        text = self.text
-        for edit in sorted(self.edits, reverse=True):
-            text = text[: edit.start] + edit.text + text[edit.end :]
-        return text
+        parts, done = [], 0
+        for edit in sorted(self.edits):
+            parts += [self.text[done : edit.start], edit.text]
+            done = edit.end
+        return "".join([*parts, self.text[done:]])
 
     def _replace(self, place: Place | None, new: str) -> None:
         assert place is not None

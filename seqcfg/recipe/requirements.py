@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from importlib.metadata import PackageNotFoundError, version
 
 from seqcfg.errors import Problem
 from seqcfg.recipe.node import Node
+from seqcfg.recipe.problem_list import ProblemList
 from seqcfg.recipe.structure import problem_at
 
 REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+?) *(?:(>=|==|<=|<|>|!=|~=) *([0-9][0-9A-Za-z.]*))?")
@@ -17,7 +19,7 @@ COMPARE = {"==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operat
 def check_requirements(tree: Node) -> list[Problem]:
     """A problem for each package that is missing or of another version; malformed entries are left to the schema."""
     listed = tree.value.get("requires")
-    problems = []
+    problems = ProblemList()
     for index, node in listed.children() if listed is not None and listed.is_list else ():
         match = REQUIREMENT.fullmatch(node.value) if isinstance(node.value, str) else None
         if match and (found := unmet(*match.groups())):
@@ -27,13 +29,20 @@ def check_requirements(tree: Node) -> list[Problem]:
 
 def unmet(package: str, comparison: str | None, wanted: str | None) -> tuple[str, str] | None:
     """Why a requirement does not hold, as (code, message); None if it does."""
-    try:
-        installed = version(package)
-    except PackageNotFoundError:
+    installed = _installed(package)
+    if installed is None:
         return "E0250", f"this recipe needs the package {package}, which is not installed"
     if comparison is None or wanted is None or _holds(_parts(installed), comparison, _parts(wanted)):
         return None
     return "E0251", f"this recipe needs {package}{comparison}{wanted}; {installed} is installed"
+
+
+@functools.lru_cache(maxsize=256)
+def _installed(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _holds(installed: tuple[int, ...], comparison: str, wanted: tuple[int, ...]) -> bool:

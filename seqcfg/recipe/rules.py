@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqcfg.component.catalog import closest
+from seqcfg.component.catalog import closest, listed
 from seqcfg.component.component import Component
 from seqcfg.errors import Problem
 from seqcfg.plan.declaration import Declaration, Misfit, declare_root
 from seqcfg.recipe.build import Built
 from seqcfg.recipe.node import Node, Path, parse_path
+from seqcfg.recipe.problem_list import ProblemList
 from seqcfg.recipe.structure import problem_at
 
 
 def check_rules(tree: Node, built: Built) -> list[Problem]:
     """Every broken `check()` of every component, and tokenizers the task names that do not exist."""
-    problems = []
+    problems = ProblemList()
     for path, component in built.written:
         for field, message, hint in component.check():
             found, node = tree.nearest((*path, *(parse_path(field) if field else ())))
             problems.append(problem_at(node, (*path, *parse_path(field)) if field else found, "E0401", message, hint))
-    return problems + _check_tokenizers(tree, built)
+    return [*problems, *_check_tokenizers(tree, built)]
 
 
 def _check_tokenizers(tree: Node, built: Built) -> list[Problem]:
@@ -29,10 +30,10 @@ def _check_tokenizers(tree: Node, built: Built) -> list[Problem]:
     if features is None:
         return []
     wanted = {feature.tokenizer for feature in features().values() if feature.tokenizer}
-    problems = []
+    problems = ProblemList()
     for name in sorted(wanted - set(recipe.tokenizers)):
         path = _field_holding(tree, ("task",), name)
-        hint = closest(name, recipe.tokenizers) or f"tokenizers has {', '.join(recipe.tokenizers) or 'none'}"
+        hint = closest(name, recipe.tokenizers) or f"tokenizers has {listed(recipe.tokenizers) or 'none'}"
         problems.append(problem_at(tree.nearest(path)[1], path, "E0402", f"there is no tokenizer called {name!r}", hint))
     return problems
 

@@ -6,6 +6,7 @@ import re
 
 from seqcfg.errors import Problem
 from seqcfg.recipe.node import Node
+from seqcfg.recipe.problem_list import ProblemList
 from seqcfg.recipe.structure import problem_at
 
 _SECRET_WORDS = {"password", "passwd", "passphrase", "secret", "secrets", "credential", "credentials", "apikey", "bearer", "authorization"}
@@ -17,7 +18,7 @@ HINT = "remove it: a recipe is copied into every run; whoever needs the password
 
 def check_secrets(tree: Node) -> list[Problem]:
     """A problem for each URL that holds a password, and for each text in `vars:` whose name says that it is a secret."""
-    problems = []
+    problems = ProblemList()
     for path, node in tree.walk():
         if not isinstance(node.value, str) or not node.value:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from seqcfg.component.catalog import closest, load
+from seqcfg.component.catalog import closest, listed, load
 from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Section, Task, Tokenizer
 from seqcfg.component.types import FixedType, Name, NonNegativeFloat, Text, rules
@@ -68,7 +68,7 @@ class Recipe(Record):
 
     def _check_splits(self, splits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         """Splits that are named must exist; the default one may be missing, for who only wants to train."""
-        there = f"data.splits has {', '.join(splits)}"
+        there = f"data.splits has {listed(splits)}"
         named = {f"claims.{index}.split": claim.split for index, claim in enumerate(self.claims)}
         if self.evaluation is not None and self.evaluation.split != type(self.evaluation)().split:  # type: ignore[attr-defined]
             named["evaluation.split"] = self.evaluation.split  # type: ignore[attr-defined]
@@ -82,7 +82,7 @@ class Recipe(Record):
         for split, fields in given.items():
             for field in sorted({feature.field for feature in self._features()}):
                 if fields is not None and field not in fields:
-                    message = f"gives {', '.join(fields)}, and the task reads {field!r}"
+                    message = f"gives {listed(fields)}, and the task reads {field!r}"
                     yield f"data.splits.{split}", message, "name one of them in the task, or take a source that has it"
         learnt = given.get(self.data.training_split)  # type: ignore[union-attr]
         for name, tokenizer in self.tokenizers.items():
@@ -90,7 +90,7 @@ class Recipe(Record):
             missing = [field for field in wanted if learnt is not None and field not in learnt]
             if learnt is not None and missing:
                 message = f"there is no field {missing[0]!r} to learn from"
-                yield f"tokenizers.{name}.fields", message, f"data.splits.{self.data.training_split} gives {', '.join(learnt)}"  # type: ignore[union-attr]
+                yield f"tokenizers.{name}.fields", message, f"data.splits.{self.data.training_split} gives {listed(learnt)}"  # type: ignore[union-attr]
 
     def _features(self) -> list[Any]:
         features = getattr(self.task, "features", None)
@@ -100,5 +100,5 @@ class Recipe(Record):
         known = set(load()["metric"]) | {getattr(metric, "label", "") for metric in getattr(self.evaluation, "metrics", [])} - {""}
         for index, claim in enumerate(self.claims):
             if claim.metric not in known:
-                hint = closest(claim.metric, known) or f"there are {', '.join(sorted(known))}"
+                hint = closest(claim.metric, known) or f"there are {listed(sorted(known))}"
                 yield f"claims.{index}.metric", f"there is no metric called {claim.metric!r}", hint

@@ -13,6 +13,7 @@ from seqcfg.errors import Problem
 from seqcfg.recipe.classes import ROOT
 from seqcfg.recipe.messages import describe, explain, show
 from seqcfg.recipe.node import Node, Path, Place, text_path
+from seqcfg.recipe.problem_list import ProblemList
 
 MAX_LISTED = 15
 
@@ -32,7 +33,7 @@ def problem_at(node: Node, path: Path, code: str, message: str, hint: str = "", 
 
 class _Walk:
     def __init__(self) -> None:
-        self.problems: list[Problem] = []
+        self.problems = ProblemList()
 
     def add(self, node: Node, path: Path, code: str, message: str, hint: str = "", at_key: bool = False) -> None:
         self.problems.append(problem_at(node, path, code, message, hint, at_key))

@@ -13,6 +13,7 @@ from seqcfg.recipe.build import Built, build
 from seqcfg.recipe.classes import ROOT, apply_defaults
 from seqcfg.recipe.compose import compose, named_in
 from seqcfg.recipe.node import Node
+from seqcfg.recipe.problem_list import in_line_order
 from seqcfg.recipe.requirements import check_requirements
 from seqcfg.recipe.rules import check_rules, check_widths
 from seqcfg.recipe.secrets import check_secrets
@@ -97,4 +98,4 @@ def _section_slots() -> dict[str, Slot]:
 
 def _stop_at(problems: list[Problem]) -> None:
     if problems:
-        raise RecipeError(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column)))
+        raise RecipeError(in_line_order(problems))

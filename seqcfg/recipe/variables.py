@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 import re
 
-from seqcfg.component.catalog import closest
+from seqcfg.component.catalog import closest, listed
 from seqcfg.errors import Problem, RecipeError
 from seqcfg.recipe.limits import MAX_DEPTH, MAX_NODES, MAX_SCALAR
 from seqcfg.recipe.node import Node, Path, text_path
+from seqcfg.recipe.problem_list import ProblemList
 
 VARIABLE = re.compile(r"\$(\$\{)|\$\{([^}]*)\}?")
 NAME = re.compile(r"vars\.([A-Za-z_][A-Za-z0-9_]*)")
@@ -38,7 +39,7 @@ class _Substitution:
 
     def __init__(self, table: dict[str, Node]):
         self.table = table
-        self.problems: list[Problem] = []
+        self.problems = ProblemList()
         self.active: list[str] = []
         self.found: dict[str, Node] = {}  # variables whose own variables are replaced
         self.in_circles: set[str] = set()
@@ -96,7 +97,7 @@ class _Substitution:
             self.problems.append(_problem(node, path, "E0221", f"{whole} is not a variable; only ${{vars.name}} is replaced", hint))
             return None
         if name[1] not in self.table:
-            hint = closest(name[1], self.table) or (f"vars has {', '.join(self.table)}" if self.table else "the recipe has no vars")
+            hint = closest(name[1], self.table) or (f"vars has {listed(self.table)}" if self.table else "the recipe has no vars")
             self.problems.append(_problem(node, path, "E0222", f"there is no variable {name[1]!r}", hint))
             return None
         if name[1] in self.active:

@@ -174,6 +174,7 @@ def test_components_lists_kinds_types_fields_and_places():
     assert "multi_head_attention" in output("components", "layer")
     assert "num_heads" in output("components", "layer", "multi_head_attention")
     assert "dense.py:" in output("components", "layer", "dense", "--origin")
+    assert re.search(r"layer\.dense +\S*dense\.py:", output("components", "--origin"))
     assert output("components", "dense") == output("components", "layer", "dense")
     for name, near in {"layr": "layer", "dens": "dense"}.items():
         refused = run("components", name).exception

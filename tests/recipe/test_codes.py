@@ -28,6 +28,7 @@ ELSEWHERE = {  # code: what shows it, because no small file can
     "E0127": "test_what_is_larger_than_a_recipe_may_be",
     "E0129": "test_what_is_larger_than_a_recipe_may_be",
     "E0131": "tests/recipe/test_textproto.py",
+    "E0140": "test_a_hundred_problems_are_enough",
     "E0206": "test_a_base_too_many",
     "E0242": "tests/recipe/test_migrate.py",
     "E0243": "tests/recipe/test_migrate.py",
@@ -99,6 +100,14 @@ def test_what_is_larger_than_a_recipe_may_be(tmp_path):
     with pytest.raises(RecipeError) as failure:
         read_text(f"[{'0,' * (MAX_NODES + 1)}]", "r.yaml")
     assert code_of(failure) == "E0129"
+
+
+def test_a_hundred_problems_are_enough(tmp_path):
+    file = tmp_path / "r.yaml"
+    file.write_text("recipe_version: 1\n" + "".join(f"key{number}: 1\n" for number in range(3000)))
+    problems = validate(str(file))
+    assert [problem.code for problem in problems] == ["E0302"] + ["E0301"] * 99 + ["E0140"]  # the task is missing as well
+    assert [problem.line for problem in problems[1:100]] == list(range(2, 101))
 
 
 def test_a_base_too_many(tmp_path):

@@ -76,6 +76,13 @@ def test_a_circle_of_bases_is_named(write):
     assert "a.yaml -> b.yaml -> a.yaml" in message(compose, write("a.yaml", "base: b.yaml\n"))
 
 
+def test_a_chain_of_bases_is_stopped_before_python_is(write):
+    for number in range(400):
+        write(f"c{number}.yaml", f"recipe_version: 1\nbase: c{number + 1}.yaml\n")
+    write("c400.yaml", "recipe_version: 1\n")
+    assert "more than 32 files" in message(compose, write("top.yaml", "base: c0.yaml\n"))
+
+
 def test_bases_that_double_are_stopped(write):
     write("b0.yaml", "x: 1\n")
     for index in range(1, 12):
