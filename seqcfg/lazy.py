@@ -65,3 +65,4 @@ xla_ops = LazyModule("xla_ops", lambda: importlib.import_module("tensorflow.comp
 tf_text = LazyModule("tensorflow_text", _load_tensorflow_text)
 sentencepiece = LazyModule("sentencepiece")
 np = LazyModule("numpy")
+xplane = LazyModule("tensorflow.tsl.profiler.protobuf.xplane_pb2")  # the format of traces

@@ -10,6 +10,7 @@ import click
 from seqcfg.recipe.experiment import load
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.lock import RunLock
+from seqcfg.training.profiling import parse_steps
 from seqcfg.training.stopping import Stopping
 
 
@@ -19,11 +20,16 @@ from seqcfg.training.stopping import Stopping
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value of the recipe; may be given several times.")
 @click.option("--data-root", type=click.Path(), help="Folder of the corpora; else $SEQCFG_DATA, else ./data.")
 @click.option("--cache-root", type=click.Path(), help="Folder of prepared data; else $SEQCFG_CACHE, else ./prepared.")
-def command(recipe: str, run_folder: str | None, overrides: tuple[str, ...], data_root: str | None, cache_root: str | None) -> None:
+@click.option("--profile", metavar="steps=FIRST:LAST", help="Trace these steps for TensorBoard and print what took the time.")
+def command(
+    recipe: str, run_folder: str | None, overrides: tuple[str, ...], data_root: str | None, cache_root: str | None, profile: str | None
+) -> None:
     """Trains RECIPE into a run directory; the same command again continues after the newest checkpoint.
 
-    The first SIGINT or SIGTERM finishes the step and saves; a second one ends the process at once.
+    The first SIGINT or SIGTERM finishes the step and saves; a second one ends the process at once. A RUN that goes on
+    takes --set for what does not change the experiment: steps, budgets, intervals, what is kept and what is watched.
     """
+    bounds = parse_steps(profile) if profile else None
     if RunDirectory.is_run(recipe):
         run_folder, recipe = run_folder or recipe, str(RunDirectory.open(recipe).resolved)
     experiment: Any = load(recipe, overrides)
@@ -39,7 +45,7 @@ def command(recipe: str, run_folder: str | None, overrides: tuple[str, ...], dat
             prepared = prepare(experiment, progress, data_root=data_root, cache_root=cache_root)
         from seqcfg.training.run import train
 
-        code = train(experiment, prepared, folder, lambda line: click.echo(line, err=True), stopping)
+        code = train(experiment, prepared, folder, lambda line: click.echo(line, err=True), stopping, bounds)
     if code == 0 and not training.strategy.process():
         click.echo(f"trained: {folder}\nnext: seqcfg evaluate {folder}")
     raise SystemExit(code)

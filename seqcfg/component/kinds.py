@@ -203,3 +203,11 @@ class Pruner(Component, kind="pruner"):
     if TYPE_CHECKING:
 
         def is_hopeless(self, curve: list[Any], others: list[Any], higher: bool) -> bool: ...
+
+
+class Tracker(Component, kind="tracker"):
+    """A service that follows runs. `open(about) -> training.journal.Watcher` begins to tell it about one."""
+
+    if TYPE_CHECKING:
+
+        def open(self, about: Any) -> Any: ...

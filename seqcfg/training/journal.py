@@ -17,6 +17,9 @@ class Watcher:
     def samples(self, step: int, samples: list[dict[str, str]]) -> None:
         """A few decoded examples: source, output, reference."""
 
+    def pictures(self, step: int, pictures: dict[str, Any]) -> None:
+        """{name: float32 [height, width] between 0 and 1}."""
+
     def weights(self, step: int, weights: dict[str, Any]) -> None:
         """{path: variable}; called at every validation."""
 
@@ -45,6 +48,10 @@ class Journal:
     def samples(self, step: int, samples: list[dict[str, str]]) -> None:
         for watcher in self.watchers:
             watcher.samples(step, samples)
+
+    def pictures(self, step: int, pictures: dict[str, Any]) -> None:
+        for watcher in self.watchers:
+            watcher.pictures(step, pictures)
 
     def weights(self, step: int, weights: dict[str, Any]) -> None:
         for watcher in self.watchers:

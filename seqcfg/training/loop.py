@@ -10,11 +10,13 @@ from typing import Any
 from seqcfg.distribution.devices import Devices
 from seqcfg.errors import UserError
 from seqcfg.lazy import np, tf
+from seqcfg.runs.machine import resident_bytes
 from seqcfg.tasks.held_out import HeldOutLoss
 from seqcfg.training.examine import Examiner
 from seqcfg.training.journal import Journal
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.meter import Meter
+from seqcfg.training.profiling import Profiler
 from seqcfg.training.progress import TrainingProgress
 from seqcfg.training.state import State
 from seqcfg.training.step import MEASURED, TrainingStep
@@ -26,7 +28,8 @@ class Inputs:
     """The data a loop reads.
 
     loader gives the training batches; steps is where the run ends at the latest; validation yields numpy batches anew
-    each time it is called, or is None; judge decodes and scores held-out examples with given weights, or is None.
+    each time it is called, or is None; judge decodes and scores held-out examples with given weights, or is None; pictures
+    draws what the model does with given weights, or is None.
     """
 
     loader: Any
@@ -34,6 +37,7 @@ class Inputs:
     steps: int
     validation: Callable[[], Iterable[dict[str, Any]]] | None = None
     judge: Any = None
+    pictures: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
 
 class Interrupted(Exception):
@@ -44,8 +48,10 @@ class TrainingLoop:
     """Runs one experiment's training section over a state, and keeps the run directory up to date."""
 
     def __init__(
-        self, experiment: Any, state: State, inputs: Inputs, keeper: Keeper, journal: Journal, stopping: Stopping, devices: Devices
-    ):
+        self, experiment: Any, state: State, inputs: Inputs, keeper: Keeper, journal: Journal, stopping: Stopping, devices: Devices,
+        profiler: Profiler,
+    ):  # fmt: skip
+        self._profiler = profiler
         self._training = experiment.recipe.training
         self._state, self._inputs, self._keeper, self._journal, self._stopping = state, inputs, keeper, journal, stopping
         self._devices, self._is_stopped = devices, False
@@ -77,6 +83,7 @@ class TrainingLoop:
             if self.done == 0:
                 self._journal.trace.note(0, self._state.weights)
             self._validate_belatedly()
+            self._profiler.look(self.done)
             iterator = iter(self._inputs.loader.dataset(self.done * parts, self._inputs.steps * parts))
             self._meter.pause()
             while not (reason := self.ending()) and not self._must_stop():
@@ -98,6 +105,8 @@ class TrainingLoop:
         if len(each):
             self._progress.update(self.done, self._meter.measured())
             self._look_around()
+        for line in self._profiler.look(self.done):
+            self._progress.say(line)
         self._report_saved(self._keeper.outcomes())
         self._step.refuse_too_many_skipped()
 
@@ -137,7 +146,9 @@ class TrainingLoop:
         training, done = self._training, self.done
         intervals = (training.steps_per_call, training.log_every_steps, training.checkpoint.every_steps, training.validation.every_steps)
         first = done + 1 if done == 0 else done + max(intervals)  # the first step alone: it shows that everything works
-        return min(first, self._inputs.steps, *(done + interval - done % interval for interval in intervals))
+        return min(
+            first, self._inputs.steps, *self._profiler.next_stop(done), *(done + interval - done % interval for interval in intervals)
+        )
 
     def _look_around(self) -> None:
         training, done = self._training, self.done
@@ -156,11 +167,14 @@ class TrainingLoop:
             self._meter.pause()
 
     def _record(self) -> None:
-        self._journal.write(self.done, "train", **self._meter.measured(), skipped=int(self._state.skipped.numpy()))
+        skipped, memory = int(self._state.skipped.numpy()), resident_bytes()
+        self._journal.write(self.done, "train", **self._meter.measured(), skipped=skipped, memory_bytes=memory)
         self._meter.restart()
 
     def _finish(self, reason: str) -> None:
         """What a run owes at its end; after a signal only the checkpoint."""
+        for line in self._profiler.stop():
+            self._progress.say(line)
         if reason and not self._meter.is_empty:
             self._record()
         if reason and not self._journal.validated_at(self.done):
@@ -197,6 +211,8 @@ class TrainingLoop:
         self._step.observe(self.done, metrics)
         self._journal.write(self.done, "validation", **metrics)
         self._journal.weights(self.done, weights)
+        if self._inputs.pictures is not None:
+            self._journal.pictures(self.done, self._inputs.pictures(weights))
         if self._inputs.judge is not None:
             self._journal.samples(self.done, self._inputs.judge.samples)
         self._progress.validated(self.done, metrics)

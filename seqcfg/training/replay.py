@@ -13,7 +13,7 @@ from seqcfg.lazy import np, tf
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.trace import read_steps, unknown
 from seqcfg.training.examine import Examination, Examiner
-from seqcfg.training.run import training_loader
+from seqcfg.training.run import training_loader, warm_up
 from seqcfg.training.state import create_state
 from seqcfg.training.step import MEASURED, TrainingStep
 
@@ -43,6 +43,8 @@ def replay(experiment: Any, prepared: Any, run: RunDirectory, step: int, say: Ca
     tf.random.set_seed(training.seed)
     state = create_state(experiment.declaration, training)
     start = _restore_before(run, step, state, say)
+    if not start:
+        warm_up(training, state, prepared.codecs, say)
     loader = training_loader(experiment, prepared)
     machine = TrainingStep(experiment.recipe.task, experiment.declaration, training, state)
     parts = training.accumulate_batches

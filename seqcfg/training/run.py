@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import shutil
 import sys
@@ -28,10 +29,13 @@ from seqcfg.training.journal import Journal, Watcher
 from seqcfg.training.judging import Judge
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.loop import Inputs, TrainingLoop
+from seqcfg.training.profiling import Profiler
 from seqcfg.training.resume import refuse_changes
 from seqcfg.training.state import create_state
 from seqcfg.training.stopping import Stopping
-from seqcfg.training.tensorboard import ScalarWriter
+from seqcfg.training.tensorboard import AttentionPictures, TensorBoard
+from seqcfg.training.trackers.about import About
+from seqcfg.training.trackers.guarded import Guarded
 
 Say = Callable[[str], None]
 
@@ -55,10 +59,13 @@ def open_or_create(experiment: Any, folder: Path) -> RunDirectory:
     return run
 
 
-def train(experiment: Any, prepared: Any, folder: Path, say: Say, stopping: Stopping | None = None) -> int:
+def train(
+    experiment: Any, prepared: Any, folder: Path, say: Say, stopping: Stopping | None = None, profile: tuple[int, int] | None = None
+) -> int:
     """Trains until the recipe's end, a budget or a signal; returns the exit code. The caller has prepared the data.
 
     `stopping` has been entered by the caller and noticed signals since; left out, signals do what they did before.
+    `profile` are numbers of finished updates between which a trace is written.
     """
     devices = experiment.recipe.training.strategy.start()
     mine = RunDirectory.of_process(folder, devices.process)
@@ -66,7 +73,9 @@ def train(experiment: Any, prepared: Any, folder: Path, say: Say, stopping: Stop
         run = open_or_create(experiment, mine)
         _store(experiment, prepared, run)
         with CrashReport(run.folder) as report:
-            return Attempt(experiment, prepared, run, lock, say, devices, RunDirectory(folder)).train(stopping or Stopping(), report)
+            profiler = Profiler(run.tensorboard, profile)
+            attempt = Attempt(experiment, prepared, run, lock, say, devices, RunDirectory(folder))
+            return attempt.train(stopping or Stopping(), report, profiler)
 
 
 def _store(experiment: Any, prepared: Any, run: RunDirectory) -> None:
@@ -108,7 +117,7 @@ class Attempt:
         self._experiment, self._prepared, self._run, self._lock, self._say = experiment, prepared, run, lock, say
         self._training = experiment.recipe.training
 
-    def train(self, stopping: Stopping, report: CrashReport) -> int:
+    def train(self, stopping: Stopping, report: CrashReport, profiler: Profiler) -> int:
         """Takes up the newest state and trains; returns the exit code."""
         recipe, run = self._experiment.recipe, self._run
         tf.config.experimental.enable_op_determinism()
@@ -120,11 +129,13 @@ class Attempt:
         keeper = keeper_type(self._shared.checkpoints, self._training.checkpoint, best.metric, best.goal == "maximize", self._lock.require)
         step = keeper.restore(state.variables(), self._say)
         _refuse_lost_checkpoints(run, step)
+        if not step:
+            warm_up(self._training, state, self._prepared.codecs, self._say)
         self._devices.require_same("the step they go on from", step)
         with records.Records(run.records) as curve:
             curve.truncate_after(step)
             journal = Journal(curve, self._watchers(), Trace(run.folder, step))
-            loop = TrainingLoop(self._experiment, state, self._inputs(), keeper, journal, stopping, self._devices)
+            loop = TrainingLoop(self._experiment, state, self._inputs(), keeper, journal, stopping, self._devices, profiler)
             report.about = {"recipe": self._experiment.name, "step": state.step}
             if reason := loop.ending():
                 return self._stay(step, reason)
@@ -176,7 +187,16 @@ class Attempt:
         return history
 
     def _watchers(self) -> list[Watcher]:
-        return [ScalarWriter(self._run.tensorboard)]
+        about = About(self._experiment.name, self._run.folder, self._experiment.canonical())
+        watching = self._training.watching
+        told = watching.trackers if self._devices.is_chief else []
+        trackers = [Guarded(one.type, functools.partial(one.open, about), self._say) for one in told]
+        return [TensorBoard(self._run.tensorboard, watching, about), *trackers]
+
+    def _pictures(self, split: Any, features: dict[str, Any]) -> AttentionPictures | None:
+        if not self._training.watching.attention:
+            return None
+        return AttentionPictures(self._experiment, next(evaluation_batches(split, features, batch_size=1)).arrays)
 
     def _inputs(self) -> Inputs:
         recipe, training, features = self._experiment.recipe, self._training, self._experiment.recipe.task.features()
@@ -191,7 +211,17 @@ class Attempt:
             steps,
             validation=lambda: (batch.arrays for batch in evaluation_batches(split, features, max_tokens=recipe.evaluation.max_tokens)),
             judge=Judge(self._experiment, self._prepared.codecs, split) if training.validation.decode else None,
+            pictures=self._pictures(split, features),
         )
+
+
+def warm_up(training: Any, state: Any, codecs: dict[str, Any], say: Say) -> None:
+    """Takes over weights of another run, where the recipe says so, into a state before its first step."""
+    if training.warm_start is None:
+        return
+    training.warm_start.apply(state.weights, codecs, say)
+    for path, variable in state.average.items():
+        variable.assign(state.weights[path])
 
 
 def training_loader(experiment: Any, prepared: Any) -> Loader:

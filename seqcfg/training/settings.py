@@ -19,6 +19,8 @@ from seqcfg.training.noise import GradientNoise, Patterns, WeightNoise
 from seqcfg.training.non_finite import NonFinite
 from seqcfg.training.penalties import Penalties
 from seqcfg.training.skipping import Skip
+from seqcfg.training.warm_start import WarmStart
+from seqcfg.training.watching import Watching
 
 
 class Learner(Record):
@@ -76,6 +78,8 @@ class Training(Section, type="training"):
     )
     early_stopping: EarlyStopping | None = param(default=None, doc="Ends the run when validation no longer gets better; null for never.")
     non_finite: NonFinite = param(default=NonFinite(), doc="What happens when a loss or gradient is infinite or not a number.")
+    warm_start: WarmStart | None = param(default=None, doc="Starts from weights of another run; null draws them all.")
+    watching: Watching = param(default=Watching(), doc="What is shown of the run while it goes on.")
     grace_seconds: PositiveFloat = param(
         default=25.0,
         doc="After a signal, the step and its checkpoint must be done in this time, or the process ends without.",

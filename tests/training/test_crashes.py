@@ -126,6 +126,67 @@ def test_r1_a_run_killed_at_random_moments_ends_with_the_bits_of_an_undisturbed_
     place.assert_same_end("killed", "all")
 
 
+def test_r23_a_run_that_overflows_stops_and_names_step_examples_and_layer(place):
+    """R23: no update that was left out is hidden; `replay` makes it again to the bit."""
+    settings = ("training.schedule.value=1e30", "training.optimizer={type: sgd}", "training.non_finite.action=stop")
+    words = [word for setting in settings for word in ("--set", setting)]
+    log = place.log("overflow")
+    assert place.server.run(*place.command("overflow", "plain"), *words, log=log) == 1
+    text = log.read_text()
+    assert "step 2 is not finite (training.non_finite.action is stop): the layer model/decoder/layer/expand: its output has" in text
+    assert "Traceback" not in text
+    run = place.folder / "overflow"
+    events = [record for record in read(run / "records.jsonl", "event") if "non_finite" in record]
+    assert [(event["step"], f"examples {', '.join(map(str, event['examples']))}" in text) for event in events] == [(2, True)]
+    data = ["--cache-root", place.folder / "prepared"]
+    assert place.server.run("replay", run, "--step", 2, *data, log=place.log("replay")) == 0
+    replayed = place.log("replay").read_text()
+    assert "loss and gradient norm have the run's bits" in replayed and "not finite: the layer model/decoder" in replayed
+
+
+def test_any_update_is_made_again_with_the_bits_of_the_run(place):
+    run = place.whole("all")
+    assert place.server.run("replay", run, "--step", 36, "--cache-root", place.folder / "prepared", log=place.log("again")) == 0
+    assert "have the run's bits; all variables have the bits of the checkpoint of this step" in place.log("again").read_text()
+
+
+@pytest.mark.slow
+def test_patience_and_budgets_end_a_run_at_the_same_step_however_often_it_is_interrupted(place):
+    stop = "training.early_stopping={patience: 1, min_improvement: 0.6}"
+    words = ["--set", stop, "--set", "training.max_epochs=7"]
+    place.whole("all")
+    steps = []
+    for name, is_killed in (("early", False), ("early-killed", True)):
+        command = [*place.command(name, "plain"), *words]
+        if is_killed:
+            process = place.server.start(*command)
+            time.sleep(place.seconds["all"] * 0.7)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+            place.server.wait(process)
+        assert place.server.run(*command, log=place.log(name)) == 0
+        steps.append(find(place.folder / name / "checkpoints")[-1].step)
+    assert steps[0] == steps[1] < 40
+    assert "no better loss in 1 validations" in place.log("early").read_text()
+
+
+@pytest.mark.slow
+def test_memory_of_a_long_run_is_flat(place):
+    """10,000 updates with records, validations and checkpoints: what the process holds does not grow after the first fifth."""
+    words = [
+        "--set",
+        "training.steps=10000",
+        "--set",
+        "training.checkpoint.every_steps=100",
+        "--set",
+        "training.validation.every_steps=500",
+    ]
+    assert place.server.run(*place.command("long", "plain"), *words, "--set", "training.log_every_steps=100", log=place.log("long")) == 0
+    held = {record["step"]: record["memory_bytes"] for record in read(place.folder / "long" / "records.jsonl", "train")}
+    after = [held[step] for step in sorted(held) if step >= 2000]
+    assert max(after[-10:]) - max(after[:10]) < 8 * 2**20, [round(value / 2**20) for value in after[::5]]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_r1_r4_no_one_of_200_kills_changes_a_bit_or_leaves_debris(place, kind):

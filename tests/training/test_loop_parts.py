@@ -12,7 +12,7 @@ import pytest
 from seqcfg.training.meter import Meter
 from seqcfg.training.step import MEASURED
 from seqcfg.training.stopping import Stopping
-from seqcfg.training.tensorboard import ScalarWriter
+from seqcfg.training.tensorboard import TensorBoard
 
 SEEN = {"total": 30.0, "weight": 10.0, "nll": 20.0, "positions": 40.0, "tokens": 30.0, "norm": 2.0, "rate": 0.5, "examples": 3.0}
 
@@ -79,15 +79,15 @@ def test_a_spent_budget_is_due_without_an_error_code():
 def test_scalars_can_be_read_back_by_tensorboard(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    writer = ScalarWriter(tmp_path)
-    writer.write(3, {"train/loss": 1.5})
-    writer.write(4, {"train/loss": 1.25})
+    writer = TensorBoard(tmp_path)
+    writer.record(3, "train", {"loss": 1.5})
+    writer.record(4, "train", {"loss": 1.25})
     events = EventAccumulator(str(tmp_path)).Reload()
     assert events.Tags()["scalars"] == ["train/loss"] or events.Tags()["tensors"] == ["train/loss"]
 
 
 def test_a_folder_that_cannot_be_written_silences_the_writer(tmp_path):
     (tmp_path / "file").write_text("")
-    writer = ScalarWriter(tmp_path / "file" / "events")
-    writer.write(1, {"loss": 1.0})
-    writer.write(2, {"loss": 1.0})
+    writer = TensorBoard(tmp_path / "file" / "events")
+    writer.record(1, "train", {"loss": 1.0})
+    writer.record(2, "train", {"loss": 1.0})
