@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import http.client
+import ipaddress
 import json
 import os
+import socket
 import time
 import urllib.error
 import urllib.parse
@@ -141,12 +143,24 @@ def digest_of(file: Path, algorithm: str) -> str:
 
 
 class _NoDowngrade(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to http."""
+    """Follows redirects, but never from https to http, nor from a public host to a private address."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if req.full_url.startswith("https:") and not newurl.startswith("https:"):
             raise UserError(f"{req.full_url}: redirects to {newurl}, which is not encrypted", hint="the address may have been taken over")
+        if _is_private(newurl) and not _is_private(req.full_url):
+            raise UserError(f"{req.full_url}: redirects to {newurl}, a private address", hint="the address may have been taken over")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _is_private(url: str) -> bool:
+    """Whether a host's addresses, or one of them, lie in a network that is not public; unknown hosts will fail by themselves."""
+    host = urllib.parse.urlsplit(url).hostname or ""
+    try:
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    return any(not ipaddress.ip_address(str(address).partition("%")[0]).is_global for address in found)
 
 
 def _opener() -> urllib.request.OpenerDirector:

@@ -68,8 +68,10 @@ class Job:
 
     def _parts(self) -> dict[str, Any]:
         """The addresses of all parts."""
-        training = self.data.training_split
-        learns_from = parts.selection_address(self.data.splits[training], self._rules(training), set(), self.root, self.hashes)
+        selections = [
+            parts.selection_address(self.data.splits[name], self._rules(name), set(), self.root, self.hashes) for name in self._trained_on()
+        ]
+        learns_from = " ".join(selections)
         tokenizers = {name: parts.tokenizer_address(one, learns_from, self.root, self.hashes) for name, one in self.tokenizers.items()}
         splits = {}
         for name, source in self.data.splits.items():
@@ -96,12 +98,14 @@ class Job:
         return load_codec(name, tokenizer, folder)
 
     def _training_records(self, what: str) -> Iterator[dict[str, Any]]:
-        examples = self.data.splits[self.data.training_split].examples(self.root)
-        kept = usable(examples, set(), self._rules(self.data.training_split), Counts())
-        for number, example in enumerate(kept, 1):
-            if number % 1000 == 0:
-                self.progress(what, number, 0)
-            yield example.fields
+        """The fields of all examples that are trained on: what tokenizers learn from."""
+        number = 0
+        for name in self._trained_on():
+            for example in usable(self.data.splits[name].examples(self.root), set(), self._rules(name), Counts()):
+                number += 1
+                if number % 1000 == 0:
+                    self.progress(what, number, 0)
+                yield example.fields
 
     def _split(self, name: str, told: dict[str, Any], codecs: dict[str, Any], partial: Path, before: parts.MadeBefore) -> dict[str, Any]:
         folder, mark = partial / "splits" / name, partial / DONE / f"split.{name}.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +14,7 @@ from seqcfg.data.batches import Batch
 from seqcfg.data.order import Permutation
 from seqcfg.lazy import np
 
-PERIOD = 1 << 16  # batches in which each split gets exactly its share
+PERIOD = 1 << 14  # batches in which each split gets exactly its share
 
 
 class Mixing(Record):
@@ -52,8 +53,9 @@ class Phase(Record):
 class MixedPlan:
     """Batches of several plans, in an order that gives each split its share in every PERIOD batches, exactly.
 
-    A permutation of the period says which of its places batch n takes; places are divided among the splits, and a place
-    is one batch of its split's own plan. So every batch of each plan comes once, and batch n needs no batch before.
+    A permutation divides the places of a period among the splits; the k-th place of a split is the k-th of the batches
+    that its own plan gives to this period. So each plan runs through its epochs in order, and batch n is found from its
+    period alone, in milliseconds, whatever came before.
     """
 
     def __init__(self, plans: dict[str, Any], weights: dict[str, float], seed: int):
@@ -61,6 +63,7 @@ class MixedPlan:
         self.seed, self.is_packed = seed, any(plan.is_packed for plan in self.plans.values())
         self.counts = shares(np.array([weights[name] for name in self.plans]))
         self._ends = np.cumsum(self.counts)
+        self._period = functools.lru_cache(4)(self._places)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -86,12 +89,20 @@ class MixedPlan:
     def batch(self, number: int) -> Batch:
         """Batch `number`, counted from 0."""
         period, position = divmod(int(number), PERIOD)
-        place = Permutation(PERIOD, self.seed, "mixing", period)(position)
-        index = int(np.searchsorted(self._ends, place, side="right"))
-        count = int(self.counts[index])
+        splits, ranks = self._period(period)
+        index = int(splits[position])
         name = list(self.plans)[index]
-        inner = self.plans[name].batch(period * count + place - (int(self._ends[index]) - count))
+        inner = self.plans[name].batch(period * int(self.counts[index]) + int(ranks[position]))
         return dataclasses.replace(inner, number=int(number), split=name)
+
+    def _places(self, period: int) -> tuple[Any, Any]:
+        """For each batch of a period the index of its split, and how many batches of this split come before it there."""
+        places = Permutation(PERIOD, self.seed, "mixing", period)(np.arange(PERIOD))
+        splits = np.searchsorted(self._ends, places, side="right")
+        ranks = np.empty([PERIOD], np.int64)
+        for index in range(len(self.counts)):
+            ranks[splits == index] = np.arange(self.counts[index])
+        return splits, ranks
 
 
 class PhasedPlan:

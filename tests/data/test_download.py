@@ -1,12 +1,13 @@
 import hashlib
 import http.server
 import threading
+import urllib.request
 
 import pytest
 
 from seqcfg.data import corpora
 from seqcfg.data.corpora import CORPORA, Corpus, Item
-from seqcfg.data.download import ATTEMPTS, _NoDowngrade, download
+from seqcfg.data.download import ATTEMPTS, _is_private, _NoDowngrade, download
 from seqcfg.data.fetch import fetch
 from seqcfg.data.remote import RemoteFile
 from seqcfg.data.root import DataRoot
@@ -218,3 +219,13 @@ def test_a_corpus_that_must_be_fetched_by_hand_says_where(tmp_path):
     with pytest.raises(UserError, match="terms do not allow") as refusal:
         list(fetch("kitti", DataRoot(tmp_path)))
     assert "cvlibs.net" in refusal.value.problems[0].hint
+
+
+@pytest.mark.parametrize(
+    "target", ["https://127.0.0.1/x", "https://10.1.2.3/x", "https://[::1]/x", "https://169.254.169.254/x", "https://localhost/x"]
+)
+def test_a_redirect_from_a_public_host_to_a_private_address_is_refused(target, monkeypatch):
+    monkeypatch.setattr("seqcfg.data.download._is_private", lambda url, original=_is_private: "example" not in url and original(url))
+    request = urllib.request.Request("https://corpora.example/x")
+    with pytest.raises(UserError, match="a private address"):
+        _NoDowngrade().redirect_request(request, None, 302, "Found", {}, target)

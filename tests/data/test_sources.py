@@ -7,6 +7,7 @@ import pytest
 from seqcfg.data.lines import MAX_LINE_BYTES, read_lines
 from seqcfg.data.root import DataRoot
 from seqcfg.data.sources.composed import Concatenation, Tagged
+from seqcfg.data.sources.csv_table import CommaSeparated
 from seqcfg.data.sources.jsonl import JsonLines
 from seqcfg.data.sources.parallel_text import MosesTokenization, ParallelText
 from seqcfg.data.sources.text import TextLines
@@ -223,3 +224,25 @@ def test_tags_among_parallel_lines_can_be_left_out(root):
     write(root, "b", "<url>x</url>\nun\n<title>y</title>\nfive\n")
     assert [e.fields["target"] for e in pairs(root, skips_markup=True)] == ["un", "five"]
     assert len(pairs(root)) == 4
+
+
+def test_quoted_cells_hold_separators_and_line_feeds_and_broken_records_are_bad(root):
+    write(root, "x.csv", 'id,source,target\n1,"one, two","un\ndeux"\n2,"say ""hi""",dis\n\n3,short\n4,a"b,c\n5,"x\n')
+    examples = list(CommaSeparated(path="x.csv").examples(root))
+    assert [e.fields for e in examples if not e.problem] == [
+        {"source": "one, two", "target": "un\ndeux"},
+        {"source": 'say "hi"', "target": "dis"},
+    ]
+    assert [(e.line, e.problem.split(":")[0]) for e in examples if e.problem] == [
+        (6, "2 cells instead of 3"),
+        (7, "not CSV"),
+    ]
+    semicolons = CommaSeparated(path="y.csv", fields={"text": "t"}, separator=";")
+    write(root, "y.csv", "t;u\na,b;c\n")
+    assert [e.fields for e in semicolons.examples(root)] == [{"text": "a,b"}]
+    write(root, "z.csv", 't\nx\n"open\nand more\n')
+    assert [(e.line, e.problem) for e in CommaSeparated(path="z.csv", fields={"text": "t"}).examples(root)][1:] == [
+        (3, "a quote that does not end")
+    ]
+    with pytest.raises(UserError, match="has no column 'source'"):
+        list(CommaSeparated(path="y.csv").examples(root))
