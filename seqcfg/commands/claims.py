@@ -15,13 +15,16 @@ from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, UserError
 @click.command()
 @click.argument("folder", default="recipes", type=click.Path())
 @click.option("--record", metavar="RUN", type=click.Path(), help="Keep what RUN was evaluated to as the last run of its recipe.")
+@click.option("--runs", type=click.Path(), help="Show what runs in this folder were evaluated to, where that is newer.")
 @click.option("--write", is_flag=True, help="Bring the table in FOLDER/README.md up to date.")
 @click.option("--check", is_flag=True, help="Fail when that table is out of date, or when a measurement misses its claim.")
 @click.option("--format", "style", type=click.Choice(["text", "json", "markdown"]), default="text", help="How it is printed.")
-def command(folder: str, record: str | None, write: bool, check: bool, style: str) -> int:
+def command(folder: str, record: str | None, runs: str | None, write: bool, check: bool, style: str) -> int:
     """Prints what the recipes in FOLDER claim beside what was published and measured, when and on what hardware."""
     from seqcfg.comparison import claims
 
+    if runs and (write or check or record):
+        raise click.UsageError("--runs only shows: runs may be gone tomorrow; --record RUN keeps what one was evaluated to")
     place = Path(folder)
     if not place.is_dir():
         raise UserError(f"{folder}: there is no such folder", hint="name the folder of recipes, such as recipes/")
@@ -33,7 +36,7 @@ def command(folder: str, record: str | None, write: bool, check: bool, style: st
         _rewrite(place, rows)
     if check:
         return _check(place, rows)
-    click.echo(_printed(rows, style))
+    click.echo(_printed(claims.with_runs(rows, Path(runs)) if runs else rows, style))
     return EXIT_OK
 
 

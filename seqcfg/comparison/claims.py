@@ -20,6 +20,7 @@ from seqcfg.errors import UserError
 from seqcfg.evaluation.claims import Outcome
 from seqcfg.plan import table
 from seqcfg.recipe.experiment import Experiment, load
+from seqcfg.runs.catalogue import list_runs
 from seqcfg.runs.durable import write_file
 
 MEASURED = "measured.json"
@@ -118,6 +119,26 @@ def record(folder: Path, run: str) -> tuple[str, Measurement]:
     plain = {name: dataclasses.asdict(one) for name, one in sorted(told.items())}
     write_file(folder / MEASURED, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
     return row.name, measurement
+
+
+def with_runs(found: list[Row], folder: Path) -> list[Row]:
+    """The rows with what runs below a folder were evaluated to, where that is as new as what was recorded, or newer.
+
+    A run counts for the recipe of its name; values in which it differs from it are noted. Of several the newest counts.
+    """
+    newest: dict[str, Measurement] = {row.experiment.name: row.measurement for row in found if row.measurement is not None}
+    recipes = {row.experiment.name: row.experiment for row in found}
+    for run in sorted(
+        (run for run in list_runs(folder) if run.is_whole and run.metrics and run.name in recipes), key=lambda run: run.ended
+    ):
+        one = measure(open_side(str(run.folder)), open_side(recipes[run.name].file))
+        if run.name not in newest or one.when >= newest[run.name].when:
+            newest[run.name] = one
+    return [_with(row, newest.get(row.experiment.name)) for row in found]
+
+
+def _with(row: Row, measurement: Measurement | None) -> Row:
+    return dataclasses.replace(row, measurement=measurement, outcomes=outcomes(row.experiment, measurement))
 
 
 def measure(side: Side, recipe: Side) -> Measurement:

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -115,3 +117,17 @@ def test_measurements_of_recipes_that_are_gone_and_damaged_files_are_named(folde
     (folder / "measured.json").write_text("[")
     with pytest.raises(UserError, match="cannot be read"):
         called("recipes")
+
+
+def test_runs_that_are_still_there_are_shown_where_they_are_newer(folder):
+    make_run("runs/old", CLAIMED, rate=0.5)
+    make_run("runs/other", CLAIMED.replace("name: small", "name: other"))
+    called("recipes", "--record", "runs/old")
+    make_run("runs/new", CLAIMED, rate=0.0, seed=2, overrides=["training.seed=3"])
+    manifest = Path("runs/new/manifest.textproto")
+    manifest.write_text(manifest.read_text().replace("2026-01-31", "2026-02-01"))
+    output = called("recipes", "--runs", "runs")[1]
+    assert "exact_match 100.00" in output and "differs from the recipe in training.seed" in output and "2026-02-01" in output
+    assert "2026-02-01" not in (folder / "README.md").read_text() and "2026-02-01" not in called("recipes")[1]
+    with pytest.raises(click.UsageError, match="only shows"):
+        called("recipes", "--runs", "runs", "--write")
