@@ -71,6 +71,7 @@ class Answerer:
         from seqcfg.decoding.settings import Decoding
         from seqcfg.decoding.with_outputs import with_outputs
         from seqcfg.evaluation.written import Style
+        from seqcfg.tasks.partners import partners_of
         from seqcfg.tasks.trained import open_run
 
         trained: Any = open_run(run, checkpoint, overrides, say)
@@ -78,7 +79,7 @@ class Answerer:
         settings = trained.experiment.recipe.decoding or Decoding()
         settings = with_outputs(settings, n_best) if n_best else settings
         parts = (task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision)
-        self.decoder = Decoder(*parts)
+        self.decoder = Decoder(*parts, partners_of(trained, settings, say))
         self._style = Style(style, scores, tokens_of(task, trained.codecs) if tokens else None)
         self._aligner = Aligner(*parts) if alignments else None
         fingerprint = trained.experiment.fingerprint

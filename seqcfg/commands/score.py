@@ -54,6 +54,7 @@ class Judge:
         from seqcfg.decoding.settings import Decoding
         from seqcfg.errors import UserError
         from seqcfg.evaluation.written import Style
+        from seqcfg.tasks.partners import partners_of
         from seqcfg.tasks.trained import open_run
 
         trained: Any = open_run(run, checkpoint, overrides, say)
@@ -63,7 +64,9 @@ class Judge:
         if not is_given and not getattr(task, "continues", False):
             raise UserError(f"the task {task.type} needs sources", hint="add --source FILE, line n of which belongs to line n of --target")
         settings = trained.experiment.recipe.decoding or Decoding()
-        self._scorer = Scorer(task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision)
+        self._scorer = Scorer(
+            task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision, partners_of(trained, settings, say)
+        )
         self._style = Style(style, tokens_of=tokens_of(task, trained.codecs) if tokens else None)
         self._sums = {"lines": 0, "tokens": 0, "words": 0, "bytes": 0}
         self._total = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -11,17 +12,20 @@ from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
 from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.length_penalty import Formula, penalty, plain_penalty
 from seqcfg.decoding.loop import Looped, State
-from seqcfg.decoding.rows import log_total, take_rows, write_column
+from seqcfg.decoding.rows import extent, take_rows, total_of, write_column
+from seqcfg.decoding.selection import by_bank, by_group, without_copies
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
+LEAST_COVERAGE = 0.001
+COVERAGE_CAPS = {"lingvo": 0.5}  # by formula; 1 elsewhere
 
 
 class Finished(NamedTuple):
     """Complete outputs, best first: scores, log-probabilities, lengths [batch, kept], sequences [batch, kept, time].
 
-    `best` [batch] is the largest log-probability of any complete output so far, kept or not.
+    `best` [batch] is the largest log-probability of any complete output so far, kept or not, and `count` [batch] their number.
     """
 
     scores: Any
@@ -29,10 +33,11 @@ class Finished(NamedTuple):
     lengths: Any
     sequences: Any
     best: Any
+    count: Any
 
 
 class Alive(NamedTuple):
-    """Hypotheses alive [batch, width], best first, and what is complete; `log_probabilities` is -inf where none is alive."""
+    """Hypotheses alive [batch, width], and what is complete; `log_probabilities` is -inf where none is alive."""
 
     tokens: Any
     log_probabilities: Any
@@ -47,6 +52,14 @@ class Beam(Looped, type="beam"):
     and the penalty is largest at the length limit. `stop: likely` compares with what the best hypothesis alive scores at its
     present length, which saves a fifth of the time (Multi30k: 35.57 BLEU instead of 35.59). Neighbours in a batch never matter.
     At the length limit only the end id may follow. Log-probabilities are the model's own over the whole vocabulary.
+    `stop: full` ends a sentence when as many outputs are complete as the beam is wide, as fairseq and CTranslate2 do.
+
+    Coverage (Wu et al. 2016, arXiv:1609.08144, equation 14) adds coverage_penalty times the sum over source positions of
+    log min(p, 1), p being the attention that the position got in all, mean over layers and heads, at least 0.001; with
+    `formula: lingvo` it is log min(p, 0.5), as there. Groups (Vijayakumar et al. 2018, arXiv:1610.02424, Hamming diversity)
+    divide the beam; a token costs a later group `diversity` for each hypothesis of an earlier group that took it at the same
+    step. The cost decides what stays alive and is in no score. Where phrases must occur, places in the beam are shared out
+    among hypotheses by how much of the phrases they have (Post & Vilar 2018, arXiv:1804.06609).
     """
 
     width: PositiveInt = param(default=5, doc="Hypotheses kept alive per sentence.")
@@ -56,8 +69,9 @@ class Beam(Looped, type="beam"):
     )
     n_best: PositiveInt = param(default=1, doc="Outputs returned per sentence, best first; at most the width.")
     min_length: NonNegativeInt = param(default=0, doc="The shortest output, in tokens without the end id.")
-    stop: Literal["certain", "likely"] = param(
-        default="certain", doc="A sentence is over when its best outputs cannot (certain) or will hardly (likely) be beaten."
+    stop: Literal["certain", "likely", "full"] = param(
+        default="certain",
+        doc="A sentence is over when its best outputs cannot (certain) or will hardly (likely) be beaten, or `width` are complete.",
     )
     end_among: Literal["beam", "hypothesis"] = param(
         default="beam",
@@ -69,9 +83,14 @@ class Beam(Looped, type="beam"):
     prune_margin: NonNegativeFloat | None = param(
         default=None, doc="A sentence is over when all alive are this far below its most probable complete output, in nats."
     )
+    coverage_penalty: NonNegativeFloat = param(default=0.0, doc="Factor of the coverage of the source by attention, in nats; 0 for none.")
+    num_groups: PositiveInt = param(default=1, doc="Parts of the beam that are made to differ; it divides the width.")
+    diversity: NonNegativeFloat = param(default=0.5, doc="What a token costs that an earlier group took at the same step, in nats.")
     allow_unknown: bool = param(default=False, doc="Whether the unknown id may be produced.")
 
     def check(self) -> Iterator[tuple[str, str, str]]:
+        if self.width % self.num_groups:
+            yield "num_groups", f"{self.num_groups} does not divide the width {self.width}", "take a divisor of the width"
         if self.n_best > self.width:
             yield "n_best", f"{self.n_best} outputs cannot come from a beam of width {self.width}", f"raise width to {self.n_best}"
 
@@ -90,10 +109,9 @@ class Beam(Looped, type="beam"):
     def first(self, batch: Any, size: Any) -> Alive:
         kept = self.n_best
         nothing = tf.fill([batch, kept], IMPOSSIBLE)
-        finished = Finished(
-            nothing, nothing, tf.zeros([batch, kept], tf.int32), tf.zeros([batch, kept, size], tf.int32), tf.fill([batch], IMPOSSIBLE)
-        )
-        one_alive = tf.where(tf.range(self.width) == 0, 0.0, IMPOSSIBLE)
+        lengths, sequences = tf.zeros([batch, kept], tf.int32), tf.zeros([batch, kept, size], tf.int32)
+        finished = Finished(nothing, nothing, lengths, sequences, tf.fill([batch], IMPOSSIBLE), tf.zeros([batch], tf.int32))
+        one_alive = tf.where(tf.range(self.width) % (self.width // self.num_groups) == 0, 0.0, IMPOSSIBLE)  # in each group
         return Alive(
             tokens=tf.fill([batch, self.width], START),
             log_probabilities=tf.tile(one_alive[None], [batch, 1]),
@@ -102,7 +120,7 @@ class Beam(Looped, type="beam"):
         )
 
     def is_over(self, own: Alive) -> Any:
-        return own.log_probabilities[:, 0] == IMPOSSIBLE
+        return tf.reduce_max(own.log_probabilities, axis=1) == IMPOSSIBLE
 
     def found(self, own: Alive) -> Hypotheses:
         best, count = own.finished, self.n_best
@@ -117,26 +135,34 @@ class Beam(Looped, type="beam"):
     def advance(self, stepper: Any, state: State) -> State:
         own = state.own
         moving, logits = stepper.step(state.fixed, state.moving, tf.reshape(own.tokens, [-1]), state.index)
-        values, ids = self._continuations(logits, state)
+        wanted = stepper.wanted(state.fixed, moving) if hasattr(stepper, "wanted") else None
+        values, ids = self._continuations(stepper, logits, state, wanted)
         totals = own.log_probabilities[..., None] + values  # [batch, width, count]
-        finished = self._finish(values, ids, totals, state)
+        coverage = self._coverage(state.fixed, moving)
+        finished = self._finish(values, ids, totals, coverage, state)
 
-        count = ids.shape[-1]
         alive = tf.where(ids == END, IMPOSSIBLE, totals)
-        log_probabilities, places = largest(tf.reshape(alive, [-1, self.width * count]), self.width)
+        if wanted is not None:
+            log_probabilities, places = by_bank(alive, wanted.banks(ids), self.width)
+        else:
+            log_probabilities, places = by_group(alive, ids, self.width, self.num_groups, self.diversity)
+        count = extent(ids, -1)
         tokens = tf.gather(tf.reshape(ids, [-1, self.width * count]), places, batch_dims=1)
         parents = places // count
         rows = tf.reshape(parents + self.width * tf.range(tf.shape(parents)[0])[:, None], [-1])
         sequences = write_column(tf.gather(own.sequences, parents, batch_dims=1), state.index, tokens)
-        over = self._is_beaten(state.index, log_probabilities[:, 0], state.limits, finished)
+        over = self._is_beaten(state, tf.reduce_max(log_probabilities, axis=1), finished, coverage)
         alive = tf.where(over[:, None], IMPOSSIBLE, log_probabilities)
         return state._replace(own=Alive(tokens, alive, sequences, finished), moving=take_rows(moving, rows) if self.width > 1 else moving)
 
-    def _continuations(self, logits: Any, state: State) -> tuple[Any, Any]:
-        """The best tokens after each hypothesis, enough to fill the beam: log-probabilities and ids [batch, width, count]."""
+    def _continuations(self, stepper: Any, logits: Any, state: State, wanted: Any) -> tuple[Any, Any]:
+        """Log-probabilities and ids [batch, width, count] of wanted tokens, and of enough others to fill the beam."""
         count = min(self.width + NUM_RESERVED, logits.shape[-1])
         values, ids = best_tokens(logits, count)
-        total = log_total(logits, ids[:, 0], values[:, 0])
+        total = total_of(stepper, logits, ids[:, 0], values[:, 0])
+        if wanted is not None:
+            values, ids = wanted.added(logits, values, ids)
+            count = extent(ids, -1)
         values = tf.minimum(values - total[:, None], 0.0)  # rounding must not make a log-probability rise
         end = tf.minimum(logits[:, END] - total, 0.0)
         barred = (ids == PAD) | (ids == START) | ((ids == END) & (state.index < self.min_length))
@@ -148,7 +174,18 @@ class Beam(Looped, type="beam"):
         ids = tf.where(must_end, END, ids)
         return tf.reshape(values, [-1, self.width, count]), tf.reshape(ids, [-1, self.width, count])
 
-    def _finish(self, values: Any, ids: Any, totals: Any, state: State) -> Finished:
+    def _coverage(self, fixed: Any, moving: Any) -> Any:
+        """What coverage adds to the score of each hypothesis [batch, width], and at most to that of what follows [batch]; 0 for none."""
+        if not self.coverage_penalty:
+            return 0.0, 0.0
+        cap = COVERAGE_CAPS.get(self.formula, 1.0)
+        got = tf.reshape(moving["coverage"], [-1, self.width, extent(moving["coverage"], 1)])
+        is_real = tf.cast(fixed["is_real"], tf.float32)[:, None]  # [batch, 1, source]
+        added = tf.reduce_sum(tf.math.log(tf.clip_by_value(got, LEAST_COVERAGE, cap)) * is_real, axis=-1)
+        most = math.log(cap) * tf.reduce_sum(is_real, axis=[1, 2])
+        return self.coverage_penalty * added, self.coverage_penalty * most
+
+    def _finish(self, values: Any, ids: Any, totals: Any, coverage: Any, state: State) -> Finished:
         ends = ids == END
         if self.eos_margin is not None:
             ends &= values >= tf.reduce_max(values, axis=-1, keepdims=True) - self.eos_margin
@@ -157,12 +194,15 @@ class Beam(Looped, type="beam"):
             end = tf.reduce_max(tf.where(ends, values, IMPOSSIBLE), axis=-1, keepdims=True)
             new = tf.where(tf.math.count_nonzero(values > end, axis=-1) <= self.width, new, IMPOSSIBLE)
         else:
-            flat = tf.reshape(totals, [-1, self.width * ids.shape[-1]])
+            flat = tf.reshape(totals, [-1, self.width * extent(ids, -1)])
             new = tf.where(new >= largest(flat, self.width)[0][:, -1:], new, IMPOSSIBLE)
+        if self.num_groups > 1:
+            new = without_copies(new, state.own.sequences)
         old = state.own.finished
         length = state.index + 1
         kept = old.scores.shape[1]
-        scores, places = largest(tf.concat([old.scores, new / penalty(self.formula, self.length_penalty, length)], axis=1), kept)
+        ranked = new / penalty(self.formula, self.length_penalty, length) + coverage[0]
+        scores, places = largest(tf.concat([old.scores, ranked], axis=1), kept)
 
         def choose(earlier: Any, later: Any) -> Any:
             return tf.gather(tf.concat([earlier, later], axis=1), places, batch_dims=1)
@@ -173,12 +213,16 @@ class Beam(Looped, type="beam"):
             lengths=choose(old.lengths, tf.fill(tf.shape(new), state.index)),
             sequences=choose(old.sequences, state.own.sequences),
             best=tf.maximum(old.best, tf.reduce_max(new, axis=1)),
+            count=old.count + tf.math.count_nonzero(new > IMPOSSIBLE, axis=1, dtype=tf.int32),
         )
 
-    def _is_beaten(self, index: Any, best_alive: Any, limits: Any, finished: Finished) -> Any:
+    def _is_beaten(self, state: State, best_alive: Any, finished: Finished, coverage: Any) -> Any:
         """Which sentences [batch] need no further step, given the largest log-probability alive."""
-        length = limits + 1 if self.stop == "certain" else index + 1
-        over = finished.scores[:, self.n_best - 1] >= best_alive / penalty(self.formula, self.length_penalty, length)
+        length = state.limits + 1 if self.stop == "certain" else state.index + 1
+        bound = best_alive / penalty(self.formula, self.length_penalty, length) + coverage[1]
+        over = finished.scores[:, self.n_best - 1] >= bound
+        if self.stop == "full":
+            over = finished.count >= self.width
         if self.prune_margin is not None:
             over |= best_alive <= finished.best - self.prune_margin
         return over

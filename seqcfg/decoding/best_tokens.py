@@ -6,6 +6,7 @@ import contextvars
 import math
 from typing import Any
 
+from seqcfg.decoding.rows import extent
 from seqcfg.lazy import tf
 
 MOST_PASSES = 32  # beyond, one sort is cheaper than so many passes
@@ -40,7 +41,7 @@ def largest(values: Any, count: int) -> tuple[Any, Any]:
     """
     if count > MOST_PASSES or not FOR_XLA.get():
         return tf.math.top_k(values, count)
-    size = values.shape[-1]
+    size = extent(values, -1)
     index = tf.range(size)
     found, places = [], []
     for _ in range(count):

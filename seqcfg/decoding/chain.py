@@ -23,7 +23,7 @@ class Outputs(NamedTuple):
 class Chain(Looped):
     """Extends every row until its end id or its limit, whichever comes first. Members define `choose`."""
 
-    def choose(self, logits: Any, must_end: Any, state: State) -> tuple[Any, Any]:
+    def choose(self, stepper: Any, logits: Any, must_end: Any, state: State) -> tuple[Any, Any]:
         """Tokens [rows] and their log-probabilities, of logits [rows, vocabulary] and where only the end id is allowed [rows]."""
         raise TypeError(f"{type(self).__name__} defines no choose")
 
@@ -39,7 +39,7 @@ class Chain(Looped):
 
     def advance(self, stepper: Any, state: State) -> State:
         moving, logits = stepper.step(state.fixed, state.moving, tf.reshape(state.own.tokens, [-1]), state.index)
-        chosen, gained = self.choose(logits, tf.repeat(state.index >= state.limits, self.rows), state)
+        chosen, gained = self.choose(stepper, logits, tf.repeat(state.index >= state.limits, self.rows), state)
         return state._replace(own=self.extended(state, chosen, gained), moving=moving)
 
     def extended(self, state: State, chosen: Any, gained: Any) -> Outputs:

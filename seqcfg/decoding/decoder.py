@@ -6,13 +6,16 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from seqcfg.decoding.block import Block, rounded
+from seqcfg.decoding.composing import compose
+from seqcfg.decoding.demands import Demand, cap_rules, rules_of
 from seqcfg.decoding.engine import Engine, rung
-from seqcfg.decoding.inputs import batch_of, cut
+from seqcfg.decoding.inputs import cut
+from seqcfg.decoding.member import Member, as_variables
 from seqcfg.errors import UserError
-from seqcfg.lazy import np, tf
+from seqcfg.lazy import np
 
 LINES_AT_ONCE = 8192  # lines that are encoded and sorted together, which bounds memory
-FINE_TIMES = 48  # source lengths are rounded up to multiples of 8 until here, of 32 after: few shapes, few compilations
 
 
 class Decoded(NamedTuple):
@@ -34,16 +37,22 @@ EMPTY = Decoded([""], [0.0], [0.0], [[]])
 class Decoder:
     """Runs a task's search over texts with given weights.
 
-    weights {path: array or variable}; codecs {tokenizer name: Codec}; settings is the recipe's decoding section.
-    `weights` are then variables; `num_cut` counts lines that were longer than `max_source_length`.
+    weights {path: array or variable}; codecs {tokenizer name: Codec}; settings is the recipe's decoding section; partners
+    are the other members that it names. `weights` are then variables; `num_cut` counts lines that were longer than
+    `max_source_length`.
     """
 
     def __init__(
-        self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32"
-    ):
+        self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32",
+        partners: list[Member] | None = None,
+    ):  # fmt: skip
+        if partners is None and (settings.ensemble or settings.fusion):
+            raise UserError("the runs that decoding.ensemble and decoding.fusion name cannot be used here", hint="use 'seqcfg decode'")
         self._task, self._codecs, self._settings = task, codecs, settings
-        self.weights = {path: _as_variable(path, value) for path, value in weights.items()}
-        self._engine = Engine(settings.search, task.stepper, declaration, self.weights, precision, settings.xla)
+        self.weights = as_variables(weights)
+        first = Member(task, declaration, self.weights, codecs, precision)
+        self._members = [first, *(one._replace(weights=as_variables(one.weights)) for one in partners or [])]
+        self._engine = Engine(settings.search, self._members, self._compose, settings.xla)
         self.num_cut = 0
 
     @property
@@ -51,32 +60,38 @@ class Decoder:
         """Which shapes were compiled and why: see `Ways.table`."""
         return self._engine.ways.table()
 
-    def decode(self, texts: list[str], progress: Callable[[int], None] | None = None, first: int = 0) -> list[Decoded]:
+    def decode(
+        self, texts: list[str], progress: Callable[[int], None] | None = None, first: int = 0, demands: list[Demand] | None = None
+    ) -> list[Decoded]:
         """One result per text, in order. `progress` is told how many texts are done. Raises UserError if the model gives NaN.
 
         `first` is how many texts of the same corpus went before, which `progress` counts and on which draws depend.
+        `demands` say what the outputs of single texts begin with and contain.
         """
-        return list(self.stream(texts, progress, first))
+        return list(self.stream(texts, progress, first, demands))
 
-    def stream(self, texts: list[str], progress: Callable[[int], None] | None = None, first: int = 0) -> Iterator[Decoded]:
+    def stream(
+        self, texts: list[str], progress: Callable[[int], None] | None = None, first: int = 0, demands: list[Demand] | None = None
+    ) -> Iterator[Decoded]:
         """As `decode`, a few thousand lines at a time."""
         for start in range(0, len(texts), LINES_AT_ONCE):
-            yield from self._decode_some(texts[start : start + LINES_AT_ONCE], first + start, progress)
+            part = slice(start, start + LINES_AT_ONCE)
+            yield from self._decode_some(texts[part], first + start, progress, demands[part] if demands else None)
 
-    def _decode_some(self, texts: list[str], first: int, progress: Callable[[int], None] | None) -> list[Decoded]:
+    def _decode_some(
+        self, texts: list[str], first: int, progress: Callable[[int], None] | None, demands: list[Demand] | None
+    ) -> list[Decoded]:
         numbers = [number for number, text in enumerate(texts) if text.strip()]
         results: list[Decoded] = [EMPTY] * len(texts)
         if numbers:
-            inputs, lengths = self._encode([texts[number] for number in numbers])
-            order = np.argsort(-lengths, kind="stable")
-            rows = self._settings.batch_size
             lines = first + np.asarray(numbers, np.int64)
-            done = 0
+            block = self._block([texts[number] for number in numbers], lines, [demands[number] for number in numbers] if demands else None)
+            order, rows, done = np.argsort(-block.lengths, kind="stable"), self._settings.batch_size, 0
             for is_short in (True, False):
                 unfinished = []
                 for start in range(0, len(order), rows):
                     chosen = order[start : start + rows]
-                    found = self._search(inputs, lengths, chosen, lines, is_short)
+                    found = self._search(block, chosen, is_short)
                     is_over = found.is_over
                     for place, result in zip(chosen[is_over], self._results(found, is_over), strict=True):
                         results[numbers[place]] = result
@@ -89,25 +104,30 @@ class Decoder:
             progress(first + len(texts))
         return results
 
-    def _encode(self, texts: list[str]) -> tuple[dict[str, Any], Any]:
-        """The task's inputs, too long ones cut, and the length of each line in tokens."""
-        inputs, lengths, num_cut = cut(self._task.encode_texts(self._codecs, texts), self._settings.max_source_length)
+    def _block(self, texts: list[str], lines: Any, demands: list[Demand] | None) -> Block:
+        """The members' inputs, too long ones cut; lengths and limits are those of the first member's input."""
+        cuts = [cut(member.encoded(texts), self._settings.max_source_length) for member in self._members]
+        lengths, num_cut = cuts[0][1:]
         self.num_cut += num_cut
-        return inputs, lengths
+        rules, least = rules_of(self._settings, lengths, demands, self._task, self._codecs)
+        limit, most = self._settings.length_limit, self._settings.max_length
+        limits = np.maximum([limit.longest(int(length), most) for length in lengths], least).astype(np.int32)
+        return Block([one[0] for one in cuts], cap_rules(rules, limits), lengths, limits, lines)
 
-    def _search(self, inputs: dict[str, Any], lengths: Any, chosen: Any, lines: Any, is_short: bool) -> Any:
+    def _compose(self, views: list[Any], names: list[str]) -> Any:
+        return compose(self._members, self._settings, views, tuple(name for name in names if name.startswith("rule_")))
+
+    def _search(self, block: Block, chosen: Any, is_short: bool) -> Any:
         """Hypotheses of the chosen examples as numpy arrays.
 
         Short buffers suffice for most and make each step cheaper; what is not over in them is searched again in long ones.
         """
         filled = np.concatenate([chosen, np.repeat(chosen[:1], rung(len(chosen)) - len(chosen))])  # few numbers of rows
-        time = rounded(int(lengths[filled].max()))
-        limit, most = self._settings.length_limit, self._settings.max_length
-        limits = np.array([limit.longest(int(length), most) for length in lengths[filled]], np.int32)
-        size = limit.longest(time, most)
+        time = rounded(int(block.lengths[filled].max()))
+        size = rounded(int(block.limits[filled].max()))
         if is_short:
             size = min(size, time + time // 4 + 8)
-        found = self._engine(batch_of(inputs, filled, time), limits, (lines[filled] & 0x7FFFFFFF).astype(np.int32), size)
+        found = self._engine(block.batch(filled), block.limits[filled], (block.lines[filled] & 0x7FFFFFFF).astype(np.int32), size)
         return type(found)(*(part[: len(chosen)] for part in found))
 
     def _results(self, hypotheses: Any, is_over: Any) -> Iterator[Decoded]:
@@ -128,13 +148,3 @@ class Decoder:
             scores, totals = hypotheses.scores[row, :size].tolist(), hypotheses.log_probabilities[row, :size].tolist()
             yield Decoded(texts[start : start + size], scores, totals, ids[start : start + size])
             start += size
-
-
-def rounded(time: int) -> int:
-    """A length that many batches share, at least `time`."""
-    multiple = 8 if time <= FINE_TIMES else 32
-    return max(1, -(-time // multiple)) * multiple
-
-
-def _as_variable(path: str, value: Any) -> Any:
-    return value if isinstance(value, tf.Variable) else tf.Variable(value, trainable=False, name=path.replace("/", "."))

@@ -8,21 +8,20 @@ from typing import Any
 
 from seqcfg.decoding.best_tokens import FOR_XLA
 from seqcfg.decoding.loop import State, begin, follow, keep
+from seqcfg.decoding.member import Member
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.decoding.ways import Ways
-from seqcfg.layers.create import view
 from seqcfg.lazy import np, tf
 
 
 class Engine:
-    """Runs a search over batches of numpy arrays. `stepper` makes the stepper of a view; `precision` is its compute dtype."""
+    """Runs a search over batches of numpy arrays. `compose(views, names of the inputs)` makes the stepper of the members' views."""
 
-    def __init__(
-        self, search: Any, stepper: Callable[[Any], Any], declaration: Any, weights: dict[str, Any], precision: str, xla: str = "auto"
-    ):
-        self._search, self._stepper, self._declaration, self._weights, self._precision = search, stepper, declaration, weights, precision
+    def __init__(self, search: Any, members: list[Member], compose: Callable[[list[Any], list[str]], Any], xla: str = "auto"):
+        self._search, self._members, self._compose = search, members, compose
         self.ways = Ways(xla)
-        self._traced: dict[bool, tuple[Any, Any]] = {}  # by whether XLA compiles them
+        self._traced: dict[tuple[Any, ...], tuple[Any, Any]] = {}  # by the inputs' names and whether XLA compiles them
+        self._specs: dict[tuple[str, ...], dict[str, Any]] = {}  # an example of the inputs by their names
 
     def __call__(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> Hypotheses:
         """What `search` finds for inputs [rows, ...] within limits [rows], as numpy arrays; buffers have `size` positions.
@@ -34,7 +33,7 @@ class Engine:
         sentences = places = np.arange(len(limits), dtype=np.int32)
         results: Any = None
         while True:
-            state, found = self._proceed(state, sentences, (len(sentences), *shape))
+            state, found = self._proceed(sorted(inputs), state, sentences, (len(sentences), *shape))
             if results is None:
                 results = found
             else:
@@ -58,34 +57,36 @@ class Engine:
         self.ways.record(key, xla, time.monotonic() - begun, 1)
         return state, (size, *times)
 
-    def _proceed(self, state: State, sentences: Any, key: tuple[int, ...]) -> tuple[State, Hypotheses]:
+    def _proceed(self, names: list[str], state: State, sentences: Any, key: tuple[int, ...]) -> tuple[State, Hypotheses]:
         xla = self.ways.is_xla(key)
         begun, index = time.monotonic(), int(state.index)
-        state, found = self._traced[xla][1](state, tf.constant(sentences), tf.constant(rung_below(len(sentences))))
+        state, found = self._functions(names, xla)[1](state, tf.constant(sentences), tf.constant(rung_below(len(sentences))))
         result = Hypotheses(*(part.numpy() for part in found))
         self.ways.record(key, xla, time.monotonic() - begun, int(state.index) - index)
         return state, result
 
-    def _functions(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
-        """(begin, proceed), traced for any number of rows and positions; both ways, so that a state may change over."""
-        for way in (False, True) if xla or self.ways.may_compile else (False,):
-            if way not in self._traced:
-                self._traced[way] = self._trace(inputs, way)
-        return self._traced[xla]
+    def _functions(self, inputs: Any, xla: bool) -> tuple[Any, Any]:
+        """(begin, proceed), traced for any number of rows and positions; inputs are arrays by name, or names already seen."""
+        names = tuple(sorted(inputs))
+        if (names, xla) not in self._traced:
+            specs = self._specs.setdefault(names, inputs if isinstance(inputs, dict) else {})
+            self._traced[names, xla] = self._trace(specs, xla)
+        return self._traced[names, xla]
 
     def _trace(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
         def first(inputs: dict[str, Any], limits: Any, lines: Any, size: Any) -> State:
-            w = self._view(xla)
-            state = begin(self._search, self._stepper(w), inputs, size, limits, lines)
-            return state._replace(prepared=w.context.prepared)
+            views, stepper = self._stepper(inputs, xla)
+            state = begin(self._search, stepper, inputs, size, limits, lines)
+            return state._replace(prepared=[w.context.prepared for w in views])
 
         def proceed(state: State, sentences: Any, most_alive: Any) -> tuple[State, Hypotheses]:
-            w = self._view(xla)
-            w.context.prepared.update(state.prepared)
-            state = follow(self._search, self._stepper(w), keep(state, self._search.rows, sentences), most_alive)
+            views, stepper = self._stepper(inputs, xla)
+            for w, prepared in zip(views, state.prepared, strict=True):
+                w.context.prepared.update(prepared)
+            state = follow(self._search, stepper, keep(state, self._search.rows, sentences), most_alive)
             return state, self._search.found(state.own)
 
-        specs = {name: tf.TensorSpec([None] * value.shape.rank, value.dtype) for name, value in inputs.items()}
+        specs = {name: tf.TensorSpec([None] * len(value.shape), value.dtype) for name, value in inputs.items()}
         vector, scalar = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
         start = tf.function(for_xla(first, xla), input_signature=[specs, vector, vector, scalar], autograph=False, jit_compile=xla)
         state = tf.nest.map_structure(
@@ -93,8 +94,9 @@ class Engine:
         )
         return start, tf.function(for_xla(proceed, xla), input_signature=[state, vector, scalar], autograph=False, jit_compile=xla)
 
-    def _view(self, xla: bool) -> Any:
-        return view(self._declaration, self._weights, dtype=self._precision, for_xla=xla)
+    def _stepper(self, inputs: dict[str, Any], xla: bool) -> tuple[list[Any], Any]:
+        views = [member.view(for_xla=xla) for member in self._members]
+        return views, self._compose(views, sorted(inputs))
 
 
 def for_xla(function: Callable[..., Any], xla: bool) -> Callable[..., Any]:

@@ -24,7 +24,7 @@ class Greedy(Chain, type="greedy"):
         score = own.log_probabilities
         return Hypotheses(own.sequences, own.lengths, score, score, self.is_over(own))
 
-    def choose(self, logits: Any, must_end: Any, state: State) -> tuple[Any, Any]:
+    def choose(self, stepper: Any, logits: Any, must_end: Any, state: State) -> tuple[Any, Any]:
         """The best allowed token of each row and its log-probability under the whole vocabulary."""
         words = logits[:, NUM_RESERVED:]
         tokens = tf.argmax(words, axis=-1, output_type=tf.int32) + NUM_RESERVED
@@ -34,4 +34,4 @@ class Greedy(Chain, type="greedy"):
             best = tf.maximum(best, logits[:, token])
         tokens = tf.where(must_end, END, tokens)
         best = tf.where(must_end, logits[:, END], best)
-        return tokens, log_probability(logits, best)
+        return tokens, log_probability(stepper, logits, best)

@@ -14,10 +14,15 @@ def limits_of(inputs: Any, limits: Any, max_length: Any) -> Any:
     return tf.fill([num_sentences(inputs)], max_length)
 
 
+def extent(tensor: Any, axis: int) -> Any:
+    """The size of an axis, an int where it is known while tracing."""
+    return tf.shape(tensor)[axis] if tensor.shape[axis] is None else tensor.shape[axis]
+
+
 def num_sentences(inputs: Any) -> Any:
     """The size of the first axis of the inputs, an int where it is known while tracing."""
     first = tf.nest.flatten(inputs)[0]
-    return tf.shape(first)[0] if first.shape[0] is None else first.shape[0]
+    return extent(first, 0)
 
 
 def repeat_rows(state: Any, width: int) -> Any:
@@ -49,10 +54,15 @@ def entry(table: Any, places: Any) -> Any:
     return tf.gather(tf.reshape(table, [-1]), tf.range(tf.shape(table)[0]) * size + places)
 
 
-def log_probability(logits: Any, chosen: Any) -> Any:
+def total_of(stepper: Any, logits: Any, best: Any, largest: Any) -> Any:
+    """As `log_total`; 0 where the stepper gives scores that are to be summed as they are."""
+    return tf.zeros_like(largest) if getattr(stepper, "gives_scores", False) else log_total(logits, best, largest)
+
+
+def log_probability(stepper: Any, logits: Any, chosen: Any) -> Any:
     """Of one token of each row [rows, vocabulary], given its logit [rows]; never above 0 by rounding."""
     best = tf.argmax(logits, axis=-1, output_type=tf.int32)
-    return tf.minimum(chosen - log_total(logits, best, tf.reduce_max(logits, axis=-1)), 0.0)
+    return tf.minimum(chosen - total_of(stepper, logits, best, tf.reduce_max(logits, axis=-1)), 0.0)
 
 
 def write_column(table: Any, index: Any, column: Any) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from seqcfg.decoding.inputs import batch_of, batches_by_length, cut
+from seqcfg.decoding.block import Block
+from seqcfg.decoding.composing import compose
+from seqcfg.decoding.inputs import batches_by_length, cut
+from seqcfg.decoding.member import Member, as_variables
 from seqcfg.errors import UserError
-from seqcfg.layers.create import view
 from seqcfg.lazy import np, tf
 
 MAX_TOKENS = 2048  # source or target positions of a batch, padding included: bounds memory, changes no result
@@ -34,10 +36,14 @@ class Scorer:
     """
 
     def __init__(
-        self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32"
-    ):
-        self._task, self._declaration, self._codecs, self._settings, self._precision = task, declaration, codecs, settings, precision
-        self._weights = {path: one if isinstance(one, tf.Variable) else tf.convert_to_tensor(one) for path, one in weights.items()}
+        self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32",
+        partners: list[Member] | None = None,
+    ):  # fmt: skip
+        if partners is None and (settings.ensemble or settings.fusion):
+            raise UserError("the runs that decoding.ensemble and decoding.fusion name cannot be used here", hint="use 'seqcfg score'")
+        self._task, self._codecs, self._settings = task, codecs, settings
+        first = Member(task, declaration, as_variables(weights), codecs, precision)
+        self._members = [first, *(one._replace(weights=as_variables(one.weights)) for one in partners or [])]
         self._traced: Any = None
         self.num_cut = 0
 
@@ -64,10 +70,12 @@ class Scorer:
         inputs, ids, id_lengths = self._task.encode_pairs(self._codecs, sources, targets)
         inputs, lengths, num_cut = cut(inputs, self._settings.max_source_length)
         self.num_cut += num_cut
+        others = [cut(member.encoded(sources), self._settings.max_source_length)[0] for member in self._members[1:]]
+        block = Block([inputs, *others], {}, lengths, lengths, lengths)
         results: list[Any] = [None] * len(sources)
         done = 0
         for chosen in batches_by_length(np.maximum(lengths, id_lengths), MAX_TOKENS):
-            batch = batch_of(inputs, chosen, int(lengths[chosen].max()))
+            batch = block.batch(chosen)
             rows = ids[chosen, : int(id_lengths[chosen].max())]
             found = self._run(batch, rows, id_lengths[chosen])
             for place, row, values, is_best in zip(chosen, rows, *found, strict=True):
@@ -90,13 +98,13 @@ class Scorer:
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
         return [found.numpy() for found in self._traced(tensors, tf.constant(ids), tf.constant(lengths))]
 
-    def _forced(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> tuple[Any, Any]:
-        stepper = self._task.stepper(view(self._declaration, self._weights, dtype=self._precision))
-        logits = stepper.logits(inputs, ids, lengths)
-        return log_probabilities_of(logits, ids, lengths), tf.argmax(logits, axis=-1, output_type=tf.int32) == ids
-
-
-def log_probabilities_of(logits: Any, ids: Any, lengths: Any) -> Any:
-    """log p of ids [batch, time] under logits [batch, time, vocabulary], float32; 0 behind the lengths."""
-    found = -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, tf.cast(logits, tf.float32))
-    return tf.where(tf.sequence_mask(lengths, tf.shape(ids)[1]), found, 0.0)
+    def _forced(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
+        views = [member.view() for member in self._members]
+        stepper = compose(self._members, self._settings, views)
+        logits = tf.cast(stepper.logits(inputs, ids, lengths), tf.float32)
+        if len(self._members) == 1:  # a mixture gives log-probabilities, of which the sum is not 1 where there is a prior
+            found = -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, logits)
+        else:
+            found = tf.gather(logits, ids, batch_dims=2)
+        is_real = tf.sequence_mask(lengths, tf.shape(ids)[1])
+        return tf.where(is_real, found, 0.0), tf.argmax(logits, axis=-1, output_type=tf.int32) == ids

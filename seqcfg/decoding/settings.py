@@ -6,8 +6,9 @@ from typing import Literal
 
 from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Search, Section
-from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
+from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt, Text
 from seqcfg.decoding.beam import Beam
+from seqcfg.decoding.mixture import Average
 
 
 class LengthLimit(Record):
@@ -23,12 +24,43 @@ class LengthLimit(Record):
         return min(max_length, int(self.ratio * source_length) + self.offset)
 
 
+class LengthFloor(Record):
+    """The shortest output as a multiple of its source; never above the length limit."""
+
+    ratio: NonNegativeFloat = param(default=0.0, doc="Output tokens demanded per source token (dimensionless).")
+    offset: NonNegativeInt = param(default=0, doc="Output tokens demanded on top of the ratio, in tokens.")
+
+    def shortest(self, source_length: int) -> int:
+        """The number of output tokens, without the end id, that a source of this many tokens must yield."""
+        return int(self.ratio * source_length) + self.offset
+
+
+class Ensemble(Record):
+    """Other runs that write the output together with this one; they must have the same target tokenizer."""
+
+    runs: list[Text] = param(doc="Folders of the other runs.")
+    checkpoint: Text = param(default="best", doc="Which checkpoint of each: best, last, average:N or a step number.")
+    average: Average = param(default="probabilities", doc="Mean of the models' probabilities, or of their log-probabilities.")
+
+
+class Fusion(Record):
+    """A language model that joins in (shallow fusion, arXiv:1503.03535); it must have the target tokenizer."""
+
+    run: Text = param(doc="Folder of a run of a language_modeling task.")
+    checkpoint: Text = param(default="best", doc="Which checkpoint: best, last, average:N or a step number.")
+    weight: NonNegativeFloat = param(default=0.2, doc="Factor of its log-probabilities (dimensionless).")
+
+
 class Decoding(Section, type="decoding"):
     """How a trained model turns inputs into outputs."""
 
     search: Search = param(factory=Beam, doc="The way through the space of outputs.")
     max_length: PositiveInt = param(default=256, doc="The longest output, in tokens without the end id.")
     length_limit: LengthLimit = param(factory=LengthLimit, doc="A limit relative to each source, below `max_length`.")
+    length_floor: LengthFloor = param(factory=LengthFloor, doc="The shortest output relative to each source.")
+    distinct_ngrams: PositiveInt | None = param(default=None, doc="No run of this many tokens occurs twice in an output; null allows it.")
+    ensemble: Ensemble | None = param(default=None, doc="Runs that are decoded together with this one.")
+    fusion: Fusion | None = param(default=None, doc="A language model that joins in.")
     max_source_length: PositiveInt = param(default=1024, doc="Longer inputs are cut to this many tokens, with a counted warning.")
     batch_size: PositiveInt = param(default=64, doc="Sentences decoded together; changes speed and memory only.", affects="nothing")
     xla: Literal["auto", "always", "never"] = param(

@@ -15,9 +15,13 @@ class Stepper(Protocol):
     Hypotheses of a sentence are neighbours: row r belongs to sentence r // width.
     `logits(inputs, ids, lengths)`: what `step` gives at every position of outputs that are known: ids [batch, time]
     with the end id inside lengths [batch] -> [batch, time, vocabulary] float32.
+
+    `gives_scores`: True where the "logits" are log-probabilities, or sums of several, that searches add as they are.
+    `wanted(fixed, moving)`: where phrases must occur, what hypotheses lack of them (see `Wanted`); left out elsewhere.
     """
 
     vocabulary: int
+    gives_scores: bool = False
 
     def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]: ...
 

@@ -22,6 +22,7 @@ from seqcfg.evaluation.settings import Evaluation
 from seqcfg.metrics.perplexity import Perplexity
 from seqcfg.metrics.score import Score
 from seqcfg.tasks.held_out import HeldOutLoss
+from seqcfg.tasks.partners import partners_of
 
 MAX_DRAWN_TOKENS = 100  # of either side: what is longer makes no picture that one could read
 
@@ -68,8 +69,9 @@ class Evaluator:
         self._held_out = HeldOutLoss(self._task, trained.declaration, trained.precision)
         self._needs = {metric.needs for metric in settings.metrics}
         parts = (trained.codecs, self.decoding, trained.precision)
-        self._decoder = Decoder(self._task, trained.declaration, trained.weights, *parts)
-        self._scorer = Scorer(self._task, trained.declaration, self._decoder.weights, *parts)
+        partners = partners_of(trained, self.decoding)
+        self._decoder = Decoder(self._task, trained.declaration, trained.weights, *parts, partners)
+        self._scorer = Scorer(self._task, trained.declaration, self._decoder.weights, *parts, partners)
         self._aligner = Aligner(self._task, trained.declaration, self._decoder.weights, *parts)
         self._codecs = trained.codecs
 

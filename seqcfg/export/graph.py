@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqcfg.decoding.composing import compose
+from seqcfg.decoding.member import Member
 from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
-from seqcfg.layers.create import view
 from seqcfg.lazy import tf
 
 BLANK = r"[\s\v\x1c-\x1f\x{85}\p{Z}]*"  # what str.strip() removes
@@ -43,9 +44,11 @@ def _search(trained: Any, weights: dict[str, Any]) -> Any:
     def search(inputs: dict[str, Any]) -> Any:
         lengths = tf.reduce_max([inputs[name] for name in inputs if name.endswith("_length")], axis=0)
         limits = _limits(settings, lengths)
-        w = view(trained.declaration, weights, dtype=trained.precision)
+        member = Member(recipe.task, trained.declaration, weights, trained.codecs, trained.precision)
+        inputs = inputs | _floors(settings, lengths, limits)
+        stepper = compose([member], settings, [member.view()], tuple(name for name in inputs if name.startswith("rule_")))
         most = tf.maximum(tf.reduce_max(limits), 0)  # as long as the longest row may become: one search is enough
-        return settings.search(recipe.task.stepper(w), inputs, most, limits=limits, lines=tf.range(tf.shape(lengths)[0]))
+        return settings.search(stepper, inputs, most, limits=limits, lines=tf.range(tf.shape(lengths)[0]))
 
     return search
 
@@ -57,6 +60,15 @@ def _limits(settings: Any, lengths: Any) -> Any:
         return tf.fill(tf.shape(lengths), most)
     scaled = tf.cast(tf.floor(tf.constant(ratio, tf.float64) * tf.cast(lengths, tf.float64)), tf.int32)
     return tf.minimum(scaled + offset, most)
+
+
+def _floors(settings: Any, lengths: Any, limits: Any) -> dict[str, Any]:
+    """LengthFloor.shortest for lengths [n] int32, where the recipe asks for a floor."""
+    floor = settings.length_floor
+    if not (floor.ratio or floor.offset):
+        return {}
+    scaled = tf.cast(tf.floor(tf.constant(floor.ratio, tf.float64) * tf.cast(lengths, tf.float64)), tf.int32)
+    return {"rule_floor": tf.minimum(scaled + floor.offset, limits)}
 
 
 def _cut(inputs: dict[str, Any], trained: Any) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import tensorflow as tf
 from seqcfg.component.component import Component
 from seqcfg.component.reserved_ids import END, NUM_RESERVED
 from seqcfg.decoding.beam import Beam
-from seqcfg.decoding.decoder import Decoder, rounded
+from seqcfg.decoding.block import rounded
+from seqcfg.decoding.decoder import Decoder
 from seqcfg.decoding.engine import rung, rung_below
 from seqcfg.decoding.greedy import Greedy
 from seqcfg.decoding.sample import Sample
@@ -91,7 +92,7 @@ def test_a_trace_serves_all_shapes():
     one = decoder(batch_size=4)
     one.decode(TEXTS)
     one.decode(["ab"] * 9 + ["c" * 40])
-    assert [traced.experimental_get_tracing_count() for traced in one._engine._traced[False]] == [1, 1]
+    assert [traced.experimental_get_tracing_count() for both in one._engine._traced.values() for traced in both] == [1, 1]
 
 
 def test_long_lines_are_cut_and_counted_and_keep_their_end():
@@ -170,7 +171,7 @@ def test_lines_that_outgrow_short_buffers_are_searched_again_and_batches_do_not_
     wanted = decoder(Echo(sharpness=0.5), **settings, batch_size=1).decode(texts)
     one = decoder(Echo(sharpness=0.5), **settings, batch_size=4)
     asked = []
-    monkeypatch.setattr(one, "_search", lambda *a, search=one._search: asked.append((a[-1], len(a[2]))) or search(*a))
+    monkeypatch.setattr(one, "_search", lambda *a, search=one._search: asked.append((a[-1], len(a[1]))) or search(*a))
     for ours, theirs in zip(one.decode(texts), wanted, strict=True):
         assert ours.texts == theirs.texts and ours.scores == pytest.approx(theirs.scores, rel=1e-5)
     assert {short for short, _ in asked} == {True, False}

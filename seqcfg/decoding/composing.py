@@ -1,0 +1,24 @@
+"""From views of the members to the one stepper that a search sees: mixed, under rules, with coverage where asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.decoding.covered import Covered
+from seqcfg.decoding.member import Member
+from seqcfg.decoding.mixture import Average, Mixture
+from seqcfg.decoding.rules import Ruled
+
+
+def compose(members: list[Member], settings: Any, views: list[Any], rules: tuple[str, ...] = ()) -> Any:
+    """The stepper; `rules` names the kinds of rules that inputs carry (see `Ruled`)."""
+    steppers = [member.task.stepper(w) for member, w in zip(members, views, strict=True)]
+    stepper = steppers[0]
+    if len(members) > 1:
+        average: Average = settings.ensemble.average if settings.ensemble else "probabilities"
+        stepper = Mixture(steppers, [member.role for member in members], [member.weight for member in members], average)
+    if rules or settings.distinct_ngrams:
+        stepper = Ruled(stepper, settings.distinct_ngrams, "rule_phrases" in rules)
+    if getattr(settings.search, "coverage_penalty", 0):
+        stepper = Covered(stepper, views[0])
+    return stepper

@@ -1,0 +1,39 @@
+"""Members: the models that write an output together."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+from seqcfg.layers.create import view
+from seqcfg.lazy import tf
+
+
+class Member(NamedTuple):
+    """One model and its part: a `model` reads the input, a `prior` is a language model over outputs.
+
+    weights {path: array or variable}; weight is the factor of its log-probabilities.
+    """
+
+    task: Any
+    declaration: Any
+    weights: dict[str, Any]
+    codecs: dict[str, Any]
+    precision: str = "float32"
+    role: Literal["model", "prior"] = "model"
+    weight: float = 1.0
+
+    def encoded(self, texts: list[str]) -> dict[str, Any]:
+        """Its inputs for these texts; a prior continues the empty text."""
+        return self.task.encode_texts(self.codecs, texts if self.role == "model" else [""] * len(texts))
+
+    def view(self, **context: Any) -> Any:
+        return view(self.declaration, self.weights, dtype=self.precision, **context)
+
+
+def as_variables(weights: dict[str, Any]) -> dict[str, Any]:
+    """Weights that a traced function reads and does not contain; variables stay what they are."""
+    return {path: value if isinstance(value, tf.Variable) else _variable(path, value) for path, value in weights.items()}
+
+
+def _variable(path: str, value: Any) -> Any:
+    return tf.Variable(value, trainable=False, name=path.replace("/", "."))
