@@ -111,6 +111,8 @@ def tokens_of(task: Any, codecs: dict[str, Any]) -> Callable[[list[int]], list[s
 
 
 def _converse(answerer: Answerer) -> None:
+    from seqcfg.evaluation.answering import tell
+
     is_terminal = sys.stdin.isatty()
     if is_terminal:
         import readline  # noqa: F401 - input() then has a history and can be edited
@@ -128,6 +130,5 @@ def _converse(answerer: Answerer) -> None:
             line = sys.stdin.readline()
         if not line.strip():
             return
-        sys.stdout.write(answerer([(line.rstrip("\r\n"),)], number, lambda done: None))
-        sys.stdout.flush()
+        tell(answerer([(line.rstrip("\r\n"),)], number, lambda done: None))
         number += 1

@@ -44,12 +44,17 @@ def answer(
     return lines
 
 
+def tell(text: str) -> None:
+    """Writes to standard output at once, in UTF-8 whatever the locale says."""
+    sys.stdout.buffer.write(text.encode("utf-8"))
+    sys.stdout.buffer.flush()
+
+
 def _to_stdout(streams: list[LineStream], answers: Answers, show: Callable[[int], None]) -> int:
     done = 0
     try:
         for block in blocks(rows_of(streams)):
-            sys.stdout.write(answers(block, done, show))
-            sys.stdout.flush()
+            tell(answers(block, done, show))
             done += len(block)
     except BrokenPipeError:  # the reader has seen enough, as `head` has; nobody is left to tell
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -72,10 +77,14 @@ def _to_file(
             _update(digest, itertools.islice((row for row in rows if row is not None), file.lines))
             file.refuse_other_input(digest.hexdigest())
             say(f"{target}: goes on after line {file.lines}")
-        for block in blocks(rows):
-            text = answers(block, file.lines, show)
-            _update(digest, block)
-            file.commit(text, file.lines + len(block), digest.hexdigest())
+        try:
+            for block in blocks(rows):
+                text = answers(block, file.lines, show)
+                _update(digest, block)
+                file.commit(text, file.lines + len(block), digest.hexdigest())
+        except KeyboardInterrupt:
+            say(f"{target}: the answers to {file.lines} lines are kept; the same command goes on")
+            raise
         return file.lines
 
 

@@ -1,7 +1,11 @@
 """Answers to lines without a model: bounded memory, files that go on, formats."""
 
 import json
+import os
+import subprocess
+import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +17,7 @@ from seqcfg.errors import UserError
 from seqcfg.evaluation.answering import answer
 from seqcfg.evaluation.written import Style, pharaoh
 
+ROOT = Path(__file__).parents[2]
 DECODED = Decoded(["ein\tHund\n", "Hund"], [-0.5, -1.0], [-1.5, -2.0], [[5, 6], [6]])
 
 
@@ -62,6 +67,27 @@ def test_an_interrupted_file_goes_on_with_the_line_after_the_last_part(tmp_path,
     answer(stream(), str(tmp_path / "out"), dies, {"model": "m"}, False, said.append)
     assert done > 0 and firsts[3] == done and said == [f"{tmp_path / 'out'}: goes on after line {done}"]
     assert (tmp_path / "out").read_text() == "".join(f"{place} {letter.upper()}\n" for place, letter in enumerate("abcdefghij"))
+
+
+def test_an_interruption_says_what_is_kept(tmp_path):
+    (tmp_path / "in").write_text("a\n" * 100)
+
+    def stops(rows, first, progress):
+        if first:
+            raise KeyboardInterrupt
+        return upper(rows, first, progress)
+
+    said = []
+    with pytest.raises(KeyboardInterrupt):
+        answer([LineStream(str(tmp_path / "in"))], str(tmp_path / "out"), stops, {}, False, said.append)
+    assert said == [f"{tmp_path / 'out'}: the answers to 64 lines are kept; the same command goes on"]
+
+
+def test_standard_output_is_utf_8_whatever_the_locale_says():
+    program = "from seqcfg.evaluation.answering import tell; tell('Grüße \\N{SNOWMAN}')"
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, env=environment, cwd=ROOT).stdout
+    assert shown.decode("utf-8") == "Grüße \N{SNOWMAN}"
 
 
 def test_a_text_is_one_line_and_columns_keep_their_number():
