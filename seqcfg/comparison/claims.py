@@ -145,7 +145,7 @@ def measure(side: Side, recipe: Side) -> Measurement:
     """What a run reached: of each split its newest evaluation. Raises UserError for a recipe and for a run without evaluations."""
     if side.run is None or side.manifest is None or not side.manifest.attempts:
         raise UserError(f"{side.text} is no trained run", hint="seqcfg claims recipes/ --record RUN")
-    newest = {one.split: one for one in evaluations(side)}
+    newest = {one.split: one for one in sorted(evaluations(side), key=lambda one: not one.name)}  # usual ones last
     if not newest:
         raise UserError(f"{side.text} was not evaluated yet", hint=f"seqcfg evaluate {side.text}")
     scores = [

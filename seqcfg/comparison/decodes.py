@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from seqcfg.comparison.outcome import evaluations
+from seqcfg.comparison.pairing import choose, lines, pairing_obstacle, unlike_decoding
 from seqcfg.comparison.sides import Side
 from seqcfg.errors import UserError
 from seqcfg.metrics.significance import Interval, PairedTest, bootstrap_interval, paired_bootstrap, paired_randomization
@@ -81,6 +82,7 @@ class Decodes:
     scores: list[Scores]
     obstacles: list[str]
     seconds_per_line: tuple[float | None, ...] = ()
+    cautions: tuple[str, ...] = ()  # differences in how outputs were searched for
 
 
 def decodes(sides: list[Side]) -> Decodes:
@@ -90,10 +92,12 @@ def decodes(sides: list[Side]) -> Decodes:
     measured: list[Measured] = []
     scores: list[Scores] = []
     obstacles: list[str] = []
+    cautions: list[str] = []
     seconds: tuple[float | None, ...] = tuple(None for _ in sides)
     for split in splits:
         chosen = choose([[one for one in found if one.split == split] for found in told])
         seconds = tuple(_seconds(one) for one in chosen)
+        cautions += filter(None, [unlike_decoding(split, sides, chosen)])
         obstacle = pairing_obstacle(split, sides, chosen)
         if obstacle:
             obstacles.append(obstacle)
@@ -101,35 +105,7 @@ def decodes(sides: list[Side]) -> Decodes:
         measured += [one for metric in metrics if (one := _measure(split, metric, chosen)) is not None]
         done = {one.metric for one in measured if one.split == split}
         scores += _stored(split, chosen, done)
-    return Decodes(measured, scores, obstacles, seconds)
-
-
-def choose(found: list[list[StoredEvaluation]]) -> list[StoredEvaluation | None]:
-    """One evaluation for each side: of a label that all have, where there is one; else each side's newest step."""
-    told = [one for one in found if one]
-    common = set.intersection(*({one.checkpoint for one in side} for side in told)) if told else set()
-    if common:
-        label = max(common, key=lambda name: max(one.step for side in told for one in side if one.checkpoint == name))
-        return [next((one for one in side if one.checkpoint == label), None) for side in found]
-    return [max(side, key=lambda one: one.step) if side else None for side in found]
-
-
-def pairing_obstacle(split: str, sides: list[Side], chosen: list[StoredEvaluation | None]) -> str:
-    """Why outputs for a split cannot be compared line by line; empty where they can."""
-    first: tuple[Side, list[str], list[str]] | None = None
-    for side, one in zip(sides, chosen):
-        if one is None or not lines(one, "hypotheses"):
-            continue
-        sources, references = lines(one, "sources"), lines(one, "references")
-        if first is None:
-            first = side, sources, references
-            continue
-        if len(references) != len(first[2]):
-            return f"{split}: {first[0].label} was evaluated on {len(first[2]):,} lines and {side.label} on {len(references):,}"
-        if (sources, references) != first[1:]:
-            number = next(n for n, pair in enumerate(zip(zip(sources, references), zip(*first[1:])), 1) if pair[0] != pair[1])
-            return f"{split}: {first[0].label} and {side.label} were evaluated on different lines (the first is line {number})"
-    return ""
+    return Decodes(measured, scores, obstacles, seconds, tuple(cautions))
 
 
 def additive_metrics(sides: list[Side]) -> list[Any]:
@@ -182,15 +158,6 @@ def _computed(metric: Any, evaluation: StoredEvaluation) -> Any:
         message = f"{evaluation.folder}: {len(hypotheses)} outputs and {len(references)} references"
         raise UserError(message, hint="evaluate the run again: the files were changed")
     return metric.statistics(hypotheses, references)
-
-
-def lines(evaluation: StoredEvaluation, name: str) -> list[str]:
-    """sources, hypotheses or references, one for each example; empty where they are not stored."""
-    try:
-        text = (evaluation.folder / f"{name}.txt").read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return []
-    return text.removesuffix("\n").split("\n") if text else []
 
 
 def _against(number: int, metric: Any, pair: tuple[Any, Any], statistics: tuple[Any, Any], is_higher_better: bool) -> Against:

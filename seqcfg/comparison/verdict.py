@@ -40,6 +40,7 @@ def judge(
         *_unfinished(sides, outcome),
         *_budgets(sides),
         *_checkpoints(decodes),
+        *decodes.cautions,
         *_surroundings(environment),
     ]
     return Verdict(reasons, cautions, [finding for one in decodes.measured for finding in _found(sides, one)])

@@ -48,6 +48,11 @@ class StoredEvaluation:
         return int(self.summary["step"])
 
     @property
+    def name(self) -> str:
+        """What tells it apart from others of its split and checkpoint (evaluate --name); empty for the usual one."""
+        return self.folder.name.removeprefix(f"{self.split}-{self.checkpoint}").removeprefix("-")
+
+    @property
     def scores(self) -> dict[str, dict[str, Any]]:
         """{metric name: {"name", "value", "signature", "better", "details", "interval", "settings"}}."""
         return {score["name"]: score for score in self.summary["metrics"]}

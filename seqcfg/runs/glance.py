@@ -73,7 +73,7 @@ def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:
 def evaluated(folder: Path) -> dict[str, float]:
     """{"<split>/<metric>": value}, later steps last."""
     found: dict[str, float] = {}
-    for one in evaluations.find(folder):
+    for one in sorted(evaluations.find(folder), key=lambda one: not one.name):  # those that were given a name first
         for name, score in one.scores.items():
             if is_number(score.get("value"), False) and not math.isnan(score["value"]):
                 found[f"{one.split}/{name}"] = float(score["value"])

@@ -3,11 +3,12 @@
 import dataclasses
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from seqcfg.comparison.compare import as_plain, compare, select
-from seqcfg.comparison.decodes import choose
+from seqcfg.comparison.pairing import choose
 from seqcfg.comparison.sides import open_side, short_names
 from seqcfg.errors import UserError
 from seqcfg.metrics.chrf import Chrf
@@ -105,13 +106,26 @@ def test_labels_are_the_shortest_that_differ():
     assert short_names(["a", "a"]) == ["a (1)", "a (2)"]
 
 
-def test_evaluations_of_one_checkpoint_are_preferred():
-    def one(label, step):
-        return StoredEvaluation(None, {"split": "test", "checkpoint": label, "step": step})
+def test_evaluations_of_one_checkpoint_and_name_are_preferred():
+    def one(label, step, name=""):
+        folder = Path(f"test-{label}" + (f"-{name}" if name else ""))
+        return StoredEvaluation(folder, {"split": "test", "checkpoint": label, "step": step})
 
     first, second = [one("step-10", 10), one("step-20", 20)], [one("step-10", 10), one("average-3", 30)]
     assert [chosen.checkpoint for chosen in choose([first, second])] == ["step-10", "step-10"]
     assert [chosen and chosen.checkpoint for chosen in choose([first, [one("average-3", 30)], []])] == ["step-20", "average-3", None]
+    named = [one("step-10", 10), one("step-10", 10, "greedy"), one("step-20", 20, "greedy")]
+    assert [chosen.name for chosen in choose([named, named])] == ["", ""]
+    assert [chosen.folder.name for chosen in choose([named, named[1:]])] == ["test-step-20-greedy"] * 2
+
+
+def test_outputs_that_were_searched_for_differently_are_to_be_minded(tmp_path):
+    for name, width in (("a", 3), ("b", 5)):
+        path = make_run(tmp_path / name, lines=5) / "evaluations" / "test-step-00000040" / "metrics.json"
+        decoding = {"search": {"type": "beam", "width": width}, "max_length": 40}
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"decoding": decoding}))
+    cautions = compare([str(tmp_path / "a"), str(tmp_path / "b")]).verdict.cautions
+    assert "test was decoded differently: search.width is 3 in a, 5 in b" in cautions
 
 
 def test_a_metric_in_common_is_computed_with_all_references(tmp_path):
