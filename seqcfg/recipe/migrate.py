@@ -13,7 +13,7 @@ import yaml
 from seqcfg.errors import Problem, RecipeError
 from seqcfg.recipe import migrations
 from seqcfg.recipe.node import Node, Path, Place, text_path
-from seqcfg.recipe.read import PARSER, read_text
+from seqcfg.recipe.read import PARSER, read_text, without_tabs
 from seqcfg.recipe.version import KEY, check_version, check_version_is_given
 from seqcfg.recipe.write import to_yaml
 
@@ -34,7 +34,7 @@ class Draft:
         self.tree = read_text(text, file)
         self.edits: list[Edit] = []
         self._spans: dict[tuple[int, int], tuple[int, int]] = {}  # of words, by line and column
-        events: Any = yaml.parse(text, Loader=PARSER)
+        events: Any = yaml.parse(without_tabs(text), Loader=PARSER)
         for event in events:
             if isinstance(event, yaml.ScalarEvent):
                 start: Any = event.start_mark

@@ -21,6 +21,7 @@ from seqcfg.recipe.syntax import blamed_mark, explain_syntax
 
 PROTO_SUFFIXES = (".textproto", ".txtpb")
 PARSER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+TABS = re.compile(r"^\t+", re.MULTILINE)
 CONFLICT = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]|\r(?!\n)")  # U+2028: a line end for some
 
@@ -67,8 +68,7 @@ def decode(data: bytes, file: str) -> str:
 def read_text(text: str, file: str, *, how: str = "recipe", rank: int = 0) -> Node:
     """The one YAML or JSON document in `text` as nodes; `file` is the name shown in messages."""
     refuse_characters(text, file)
-    if text.lstrip().startswith("{"):  # JSON may be indented by tabs
-        text = re.sub(r"^\t+", lambda tabs: " " * len(tabs[0]), text, flags=re.MULTILINE)
+    text = without_tabs(text)
     composer = _Composer(text, file, how, rank)
     try:
         return composer.document()
@@ -78,6 +78,11 @@ def read_text(text: str, file: str, *, how: str = "recipe", rank: int = 0) -> No
         raise _error(Place(file, mark.line + 1, mark.column + 1) if mark else Place(file), code, message, hint) from None
     except yaml.YAMLError as failure:
         raise _error(Place(file), "E0119", f"is not YAML: {failure}") from None
+
+
+def without_tabs(text: str) -> str:
+    """The text, with blanks for tabs at the beginning of lines if it is JSON, which may be indented by them."""
+    return TABS.sub(lambda tabs: " " * len(tabs[0]), text) if text.lstrip().startswith("{") else text
 
 
 def refuse_characters(text: str, file: str) -> None:

@@ -11,7 +11,7 @@ from seqcfg.recipe.structure import problem_at
 
 _SECRET_WORDS = {"password", "passwd", "passphrase", "secret", "secrets", "credential", "credentials", "apikey", "bearer", "authorization"}
 _KEY_OWNERS = {"api", "access", "private", "secret", "auth", "ssh", "encryption", "signing", "account"}
-URL_WITH_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s@:]*:[^/\s@]+@")
+URL_WITH_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[^/\s@:]*:[^/\s@]+@")
 SHORTEST = 8  # characters of what is taken for a secret: `token: "<s>"` is none
 HINT = "remove it: a recipe is copied into every run; whoever needs the password keeps it in the environment"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from seqcfg.recipe.secrets import SHORTEST, is_secret_name
 
 MASK = "***"
-_ASSIGNED = re.compile(r"([A-Za-z][A-Za-z0-9_.-]*)(['\"]?\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s,;)}\]]+)")
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?:[^/\s@]*@)?(?P<place>[^?#\s]*)(?:[?#]\S*)?")
+_ASSIGNED = re.compile(r"([A-Za-z][A-Za-z0-9_.-]{0,60})(['\"]?\s*[=:]\s*)('[^']*'|\"[^\"]*\"|[^\s,;)}\]]+)")
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)(?:[^/\s@]*@)?(?P<place>[^?#\s]*)(?:[?#]\S*)?")
 
 
 def mask_command(arguments: Iterable[str]) -> list[str]:

@@ -295,3 +295,14 @@ def test_no_spelling_of_a_base_reads_what_is_no_recipe(tmp_path):
         assert "hunter2" not in "".join(shown), spelling
         assert {Path(name).resolve() for name in opened} <= {file}, spelling
     fuzz_targets.WATCH.also = None
+
+
+@pytest.mark.parametrize("word", ["a" * 65_000 + "@", "a." * 30_000 + "@", "a://:" * 13_000, "a:b@" * 16_000, "${" * 30_000])
+def test_a_long_text_is_looked_at_in_little_time(word, tmp_path):
+    """Patterns that look for secrets and variables do not go back over what they have seen."""
+    file = tmp_path / "r.yaml"
+    file.write_text(f"recipe_version: 1\nbase: tiny.yaml\nabout: {json.dumps(word)}\n")
+    (tmp_path / "tiny.yaml").write_text(TINY.read_text())
+    fuzz_targets.warm_up(tmp_path)
+    with fuzz_targets.WATCH.over():
+        validate(str(file))
