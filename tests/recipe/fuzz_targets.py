@@ -6,6 +6,7 @@ A target takes bytes and a folder it may write its inputs to. It raises nothing 
 from __future__ import annotations
 
 import contextlib
+import json as json_
 import os
 import signal
 import sys
@@ -33,6 +34,7 @@ from seqcfg.recipe.write import to_yaml
 
 ROOT = Path(__file__).parents[2]
 NEGATIVE = ROOT / "tests" / "negative"
+CORPUS = Path(__file__).parent / "fuzz_corpus.json"  # bytes as Latin-1, by target
 TINY = NEGATIVE / "bases" / "tiny.yaml"
 MAX_CPU_SECONDS = 1.0
 MAX_MIB = 500
@@ -247,7 +249,11 @@ def warm_up(folder: Path) -> None:
 
 
 def seeds(target: str) -> list[bytes]:
-    """Inputs to start from: good and broken recipes in the form that the target reads."""
+    """Inputs to start from: good and broken recipes in the form that the target reads, and what earlier searches came upon."""
+    return [*_recipes(target), *(text.encode("latin-1") for text in json_.loads(CORPUS.read_text())[target])]
+
+
+def _recipes(target: str) -> list[bytes]:
     files = [TINY, *sorted(NEGATIVE.glob("*.yaml")), *sorted((ROOT / "recipes").rglob("*.yaml"))]
     if target == "override":
         first = [file.read_bytes().split(b"\n")[0] for file in files]
@@ -255,8 +261,6 @@ def seeds(target: str) -> list[bytes]:
     if target == "textproto":
         return [form.encode() for file in files if (form := _in_form(file, to_textproto))]
     if target == "json":
-        import json as json_
-
         return [form.encode() for file in files if (form := _in_form(file, lambda plain: json_.dumps(plain, indent=1)))]
     return [file.read_bytes() for file in files]
 
