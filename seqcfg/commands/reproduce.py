@@ -16,10 +16,9 @@ from seqcfg.errors import UserError
 from seqcfg.recipe.experiment import load
 from seqcfg.recipe.report import as_text
 from seqcfg.recipe.write import to_yaml
-from seqcfg.runs import lockfile
+from seqcfg.runs import lockfile, trace
 from seqcfg.runs.directory import RESOLVED, RunDirectory
 from seqcfg.runs.divergence import Divergence, divergence
-from seqcfg.runs.trace import read_steps
 
 IDENTICAL, WITHIN, DIFFERENT = "bit-identical", "within tolerance", "different"
 EXIT_DIFFERENT, EXIT_TROUBLE = 1, 2
@@ -28,7 +27,7 @@ NO_VALIDATION = "training.validation.split=left-out-of-a-quick-proof"
 
 @dataclasses.dataclass
 class Original:
-    """What is to be made again. `folder` is the run's, None where only its recipe is known; `lock` is None for a bare recipe."""
+    """What is to be made again. `folder` holds the trace, None where only a recipe is known; `lock` is None for a bare recipe."""
 
     experiment: Any
     folder: Path | None
@@ -81,7 +80,9 @@ def _repeat(
     """Trains again in `folder`; returns the verdict with what it rests on."""
     from seqcfg.data.prepare import prepare
     from seqcfg.data.progress import prepare_bar
-    from seqcfg.training.run import lock_of, train
+    from seqcfg.training.locking import lock_of
+    from seqcfg.training.run import train
+    from seqcfg.training.stopping import Stopping
 
     with tempfile.TemporaryDirectory() as scratch:
         first = read_original(name, Path(scratch), overrides)
@@ -98,8 +99,10 @@ def _repeat(
             return verdict | {"verdict": DIFFERENT, "data": data}
         for line in [*first.notes, *changes]:
             click.echo(line, err=True)
-        if code := train(experiment, prepared, folder, lambda line: click.echo(line, err=True)):
-            raise SystemExit(code)
+        training = experiment.recipe.training
+        with Stopping(training.max_minutes, training.grace_seconds) as stopping:
+            if code := train(experiment, prepared, folder, lambda line: click.echo(line, err=True), stopping):
+                raise SystemExit(code)
         found = divergence(first.folder, folder, steps) if first.folder else Divergence(0)
         return verdict | _judge(found, experiment, prepared, folder, is_whole=steps == experiment.recipe.training.steps == whole)
 
@@ -119,12 +122,14 @@ def read_original(name: str, scratch: Path, overrides: tuple[str, ...] = ()) -> 
     is_run = folder is not None and RunDirectory.is_run(folder)
     if is_run and load(str(RunDirectory.open(folder).resolved)).fingerprint != load(recipe).fingerprint:  # type: ignore[arg-type]
         notes.append(f"{RESOLVED} says something else than {lockfile.LOCKFILE}, which is what is repeated")
-    return Original(load(recipe, overrides), folder if is_run else None, lock, notes)
+    if not is_run and "evidence" in lock:
+        trace.restore(scratch, lock["evidence"])
+    return Original(load(recipe, overrides), folder if is_run else scratch if "evidence" in lock else None, lock, notes)
 
 
 def _steps_of(first: Original) -> int:
     """How many updates can be compared: those the run has finished, or all of a recipe's."""
-    finished = len(read_steps(first.folder)) if first.folder else 0
+    finished = len(trace.read_steps(first.folder)) if first.folder else 0
     return finished or int(first.experiment.recipe.training.steps)
 
 
@@ -140,7 +145,7 @@ def _refuse_the_impossible(first: Original, name: str, folder: Path, steps: int)
     is_part = steps < recipe.training.steps
     if first.folder is not None and folder.resolve() == first.folder.resolve():
         raise UserError(f"{name} cannot be repeated in its own folder", hint="give another one with --run, or none")
-    if len(read_steps(folder)) >= steps:
+    if len(trace.read_steps(folder)) >= steps:
         raise UserError(f"{folder} holds a finished run; nothing would be repeated", hint="give another folder with --run, or delete it")
     if first.folder is None and (is_part or not recipe.claims):
         lacks = "states no claims" if not is_part else "is not trained to its end, so that its claims cannot be checked"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -10,7 +11,7 @@ from typing import Any
 
 from seqcfg.component.catalog import ENTRY_POINT_GROUP
 from seqcfg.errors import UserError
-from seqcfg.runs import machine
+from seqcfg.runs import machine, trace
 from seqcfg.runs.durable import write_file
 
 LOCKFILE = "run.lock.json"
@@ -68,6 +69,15 @@ def plugins() -> dict[str, str]:
 def write_lock(folder: Path, lock: dict[str, Any]) -> None:
     """Writes run.lock.json; raises OSError."""
     write_file(folder / LOCKFILE, json.dumps(lock, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def add_evidence(folder: Path) -> None:
+    """Puts what a run's trace shows so far into its lock, so that the lock alone is enough to hold a repetition against.
+
+    A full disk must not end training, and evidence is in the trace, too: where it cannot be written, the lock stays as it is.
+    """
+    with contextlib.suppress(OSError):
+        write_lock(folder, read_lock(folder) | {"evidence": trace.extract(folder)})
 
 
 def read_lock(path: Path) -> dict[str, Any]:

@@ -16,12 +16,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from seqcfg.errors import UserError
 from seqcfg.lazy import np
 from seqcfg.runs.durable import write_file
 
 STEPS, WEIGHTS = "steps.trace", "weights.trace"
 MEASURED = ("loss", "norm of the gradients")
 ROW = 8  # bytes of a step
+FIRST_STEPS = 100  # whose bits a lock holds
 
 
 class Trace:
@@ -88,6 +90,28 @@ def read_weights(folder: Path) -> dict[int, dict[str, str]]:
             entry = json.loads(line)
             found[int(entry["step"])] = dict(entry["weights"])
     return found
+
+
+def extract(folder: Path) -> dict[str, Any]:
+    """A part of the evidence small enough for a lock: the first steps' bits in hexadecimal, and the newest checksums of weights."""
+    rows, weights = read_steps(folder), read_weights(folder)
+    last = max(weights, default=None)
+    kept = {step: weights[step] for step in dict.fromkeys((min(weights, default=last), last)) if step is not None}
+    first = ["".join(f"{int(bits):08x}" for bits in row) for row in rows[:FIRST_STEPS]]
+    return {"num_steps": len(rows), "first_steps": first, "weights": {str(step): found for step, found in kept.items()}}
+
+
+def restore(folder: Path, extracted: dict[str, Any]) -> None:
+    """Writes what `extract` gave as trace files into a folder; nothing is known of the steps between. Raises UserError."""
+    try:
+        rows = np.full([int(extracted["num_steps"]), 2], 0xFFFFFFFF, "<u4")
+        for index, text in enumerate(extracted["first_steps"]):
+            rows[index] = int(text[:8], 16), int(text[8:], 16)
+        lines = [json.dumps({"step": int(step), "weights": dict(found)}) + "\n" for step, found in extracted["weights"].items()]
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise UserError(f"the evidence in the lock is damaged: {error}", hint="restore the lock from a copy") from error
+    write_file(folder / STEPS, rows.tobytes())
+    write_file(folder / WEIGHTS, "".join(lines))
 
 
 def unknown(rows: Any) -> Any:

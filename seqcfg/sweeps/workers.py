@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqcfg.errors import EXIT_OK
+from seqcfg.errors import EXIT_OK, UserError
 from seqcfg.runs.durable import write_file
 from seqcfg.runs.history import read_history
 from seqcfg.runs.machine import cores
@@ -22,6 +22,7 @@ from seqcfg.sweeps.progress import FAILED, FINISHED, PRUNED, curve_of
 from seqcfg.sweeps.queue import Queue
 
 POLL_SECONDS = 0.5
+MAX_FAILURES = 3  # in a row without one success: then it is not the settings that are wrong
 TRAIN = (sys.executable, "-m", "seqcfg", "train")
 
 
@@ -33,6 +34,7 @@ class Workers:
         self._command, self._extra = command, extra
         self._stopping = threading.Event()
         self._errors: list[BaseException] = []
+        self._failures = 0  # until the first success; below 0 after it
         self.stopped_by = 0
 
     def run(self, number: int, limit: int | None = None) -> None:
@@ -85,9 +87,16 @@ class Workers:
         if given_up:
             self._mark(run, PRUNED, step, code)
         elif code == EXIT_OK:
+            self._failures = -1
             self._mark(run, FINISHED, step, code)
         elif not self._stopping.is_set():
             self._mark(run, FAILED, step, code)
+            self._failures += self._failures >= 0
+            if self._failures == MAX_FAILURES:
+                words = self.plan.folder / "logs" / f"{run.name}.log"
+                raise UserError(
+                    f"the first {MAX_FAILURES} runs have all failed; the sweep stops", hint=f"the last one's words are in {words}"
+                )
 
     def _watch(self, process: subprocess.Popen, run: PlannedRun, folder: Path) -> bool:
         """Waits for the end of a run; whether it was ended because it was hopeless."""

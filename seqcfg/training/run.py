@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.data.batches import BatchPlan
-from seqcfg.data.hashes import folder_sha256
 from seqcfg.data.loader import Loader, evaluation_batches, make_loader
 from seqcfg.distribution.devices import Devices
 from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, EXIT_RESUBMIT, UserError
@@ -28,6 +27,7 @@ from seqcfg.training.following import Follower
 from seqcfg.training.journal import Journal, Watcher
 from seqcfg.training.judging import Judge
 from seqcfg.training.keeping import Keeper
+from seqcfg.training.locking import lock_of, threads
 from seqcfg.training.loop import Inputs, TrainingLoop
 from seqcfg.training.profiling import Profiler
 from seqcfg.training.resume import refuse_changes
@@ -75,7 +75,9 @@ def train(
         with CrashReport(run.folder) as report:
             profiler = Profiler(run.tensorboard, profile)
             attempt = Attempt(experiment, prepared, run, lock, say, devices, RunDirectory(folder))
-            return attempt.train(stopping or Stopping(), report, profiler)
+            code = attempt.train(stopping or Stopping(), report, profiler)
+        lockfile.add_evidence(run.folder)
+        return code
 
 
 def _store(experiment: Any, prepared: Any, run: RunDirectory) -> None:
@@ -92,21 +94,6 @@ def _store(experiment: Any, prepared: Any, run: RunDirectory) -> None:
         lockfile.write_lock(run.folder, lock_of(experiment, prepared))
     elif (lock := lockfile.read_lock(run.folder))["recipe"] != experiment.resolved:  # goes on to another number of steps, say
         lockfile.write_lock(run.folder, lock | lockfile.recipe_part(experiment))
-
-
-def lock_of(experiment: Any, prepared: Any) -> dict[str, Any]:
-    """The lock of an experiment as this machine would run it now."""
-    tokenizers = {name: folder_sha256(prepared.folder / "tokenizers" / name) for name in prepared.codecs}
-    data = {"fingerprint": prepared.fingerprint, "inputs": prepared.manifest.get("inputs", {}), "tokenizers": tokenizers}
-    data["examples"] = {name: columns.num_examples for name, columns in prepared.splits.items()}
-    devices = [
-        tf.config.experimental.get_device_details(device).get("device_name", "GPU") for device in tf.config.list_physical_devices("GPU")
-    ]
-    return lockfile.new_lock(experiment, data, lockfile.hardware_class(_threads(), devices))
-
-
-def _threads() -> tuple[int, int]:
-    return tf.config.threading.get_intra_op_parallelism_threads(), tf.config.threading.get_inter_op_parallelism_threads()
 
 
 class Attempt:
@@ -182,7 +169,7 @@ class Attempt:
         else:
             seeds = {"training": self._training.seed}
             history = manifest.new_manifest(experiment.name, experiment.fingerprint, self._prepared.fingerprint, seeds)
-        manifest.begin_attempt(history, sys.argv, step, _threads())
+        manifest.begin_attempt(history, sys.argv, step, threads())
         manifest.write_manifest(self._run.manifest, history)
         return history
 

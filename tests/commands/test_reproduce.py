@@ -63,6 +63,20 @@ def test_a_value_changed_by_hand_is_told_by_the_first_step_and_weight_that_diffe
 
 
 @pytest.mark.slow
+def test_a_lock_alone_is_enough_to_hold_a_repetition_against(place):
+    shutil.copy(place / "first" / LOCKFILE, place / "sent.json")
+    done = seqcfg(place, "reproduce", "sent.json")
+    assert (done.returncode, done.stdout[:22]) == (0, "bit-identical: 8 steps"), done.stderr
+    lock = json.loads((place / "sent.json").read_text())
+    first = lock["evidence"]["first_steps"]
+    first[1] = f"{int(first[1], 16) ^ 1 << 40:016x}"
+    (place / "sent.json").write_text(json.dumps(lock))
+    done = seqcfg(place, "reproduce", "sent.json", "--steps", "3")
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.startswith("different\nfirst at step 2 of 3: loss")
+
+
+@pytest.mark.slow
 def test_a_flipped_bit_in_the_evidence_is_found_where_it_is(place):
     run = copy(place, "flipped")
     rows = np.fromfile(run / STEPS, "<u4").reshape(-1, 2)

@@ -1,8 +1,10 @@
 """The trace of a run: bits of every step, cut where a run goes on."""
 
 import numpy as np
+import pytest
 
-from seqcfg.runs.trace import STEPS, WEIGHTS, Trace, checksums, read_steps, read_weights, unknown
+from seqcfg.errors import UserError
+from seqcfg.runs.trace import STEPS, WEIGHTS, Trace, checksums, extract, read_steps, read_weights, restore, unknown
 
 ROWS = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, float("nan")]], "float32")
 
@@ -56,3 +58,24 @@ def test_one_changed_bit_changes_a_checksum():
     changed = weights | {"one": np.nextafter(weights["one"], 2.0)}
     assert checksums(weights)["one"] != checksums(changed)["one"]
     assert checksums(weights)["scalar"] == checksums(changed)["scalar"]
+
+
+def test_what_a_lock_holds_of_a_trace_comes_back_and_the_rest_is_unknown(tmp_path):
+    (tmp_path / "copy").mkdir()
+    trace = Trace(tmp_path, 0)
+    trace.add(np.tile(ROWS[:2], (60, 1)))
+    for step in (0, 1, 120):
+        trace.note(step, {"w": np.full([2], step, "float32")})
+    restore(tmp_path / "copy", extract(tmp_path))
+    rows = read_steps(tmp_path / "copy")
+    assert len(rows) == 120 and np.array_equal(rows[:100], read_steps(tmp_path)[:100])
+    assert unknown(rows).sum() == 20
+    assert read_weights(tmp_path / "copy") == {step: read_weights(tmp_path)[step] for step in (0, 120)}
+
+
+@pytest.mark.parametrize(
+    "told", [{}, {"num_steps": 1, "first_steps": ["xyz"], "weights": {}}, {"num_steps": 0, "first_steps": ["0" * 16], "weights": {}}]
+)
+def test_damaged_evidence_is_refused(tmp_path, told):
+    with pytest.raises(UserError, match="evidence in the lock is damaged"):
+        restore(tmp_path, told)

@@ -103,6 +103,13 @@ def test_a_failed_run_is_told_with_its_log_and_tried_again_when_asked(tmp_path):
     assert [read_mark(plan, run)["state"] for run in Queue(plan).runs()] == [FINISHED, FAILED]
 
 
+def test_a_sweep_whose_first_runs_all_fail_stops(tmp_path):
+    plan = make_plan(tmp_path, rates=(7.0, 8.0, 9.0, 10.0, 0.01), seeds=1)
+    with pytest.raises(UserError, match="the first 3 runs have all failed"):
+        work(plan)
+    assert [one.state for one in Queue(plan).standings()] == [FAILED] * 3 + ["waiting"] * 2
+
+
 def test_several_workers_share_the_runs(tmp_path):
     plan = make_plan(tmp_path, seeds=2)
     work(plan, number=3)
