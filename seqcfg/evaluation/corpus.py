@@ -71,6 +71,7 @@ class Evaluator:
         parts = (trained.codecs, self.decoding, trained.precision)
         partners = partners_of(trained, self.decoding)
         self._decoder = Decoder(self._task, trained.declaration, trained.weights, *parts, partners)
+        self._has_partners = bool(partners)  # whose part in scores the loss does not know of
         self._scorer = Scorer(self._task, trained.declaration, self._decoder.weights, *parts, partners)
         self._aligner = Aligner(self._task, trained.declaration, self._decoder.weights, *parts)
         self._codecs = trained.codecs
@@ -85,7 +86,8 @@ class Evaluator:
         start, cut_before = time.monotonic(), self._decoder.num_cut
         decoded = self._decode(progress)
         seconds = time.monotonic() - start
-        outcome = Outcome(self.sources, self.references, decoded, self._score(progress), losses, self._held_out.weight)
+        is_alone = not self._has_partners
+        outcome = Outcome(self.sources, self.references, decoded, self._score(progress), losses, self._held_out.weight, is_alone)
         measured = measure(self._settings, outcome)
         num_cut = self._decoder.num_cut - cut_before
         return Evaluated(
@@ -131,7 +133,8 @@ class Evaluator:
                 hint = "leave out the metrics that look at single tokens of references"
                 raise UserError(f"the task {self._task.type} does not score pairs of texts", hint=hint)
             return []
-        if "scored" not in self._needs and not any(isinstance(metric, Perplexity) for metric in self._settings.metrics):
+        of_lines = not self._has_partners and any(isinstance(metric, Perplexity) for metric in self._settings.metrics)
+        if "scored" not in self._needs and not of_lines:
             return []
         texts = [one[0] for one in self.references]
         given = [""] * len(texts) if getattr(self._task, "continues", False) else self.sources

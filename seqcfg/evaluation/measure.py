@@ -26,7 +26,8 @@ class Outcome:
     """What metrics look at; a list is empty where no metric needs it.
 
     references[i] are those of line i; decoded: decoding.decoder.Decoded; scored: decoding.scoring.Scored of the first
-    references; losses: means in nats per weighted token, of which there are `weight`.
+    references; losses: means in nats per weighted token, of which there are `weight`; is_alone: whether scores are those of
+    the model that losses speak of, and not of an ensemble.
     """
 
     sources: list[str]
@@ -35,6 +36,7 @@ class Outcome:
     scored: list[Any]
     losses: dict[str, float]
     weight: float
+    is_alone: bool = True
 
 
 def measure(settings: Any, outcome: Outcome) -> list[Measured]:
@@ -65,7 +67,7 @@ def _of_losses(metric: Any, wanted: Any, outcome: Outcome) -> Measured:
     texts = [texts[0] for texts in outcome.references]
     counts = {"tokens": outcome.weight, "words": sum(map(words, texts)), "bytes": sum(map(size, texts))}
     score = metric.from_means(outcome.losses, counts if texts else None)
-    if not outcome.scored or metric.loss != "nll":
+    if not outcome.scored or not outcome.is_alone or metric.loss != "nll":
         return Measured(metric, score)
     statistics = metric.statistics(outcome.scored, texts)
     return Measured(metric, _with_interval(score, metric, statistics, wanted), statistics, metric.line_values(statistics))

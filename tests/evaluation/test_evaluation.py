@@ -105,3 +105,15 @@ def test_the_best_goes_by_the_stated_goal():
     assert BestBy(metric="bleu", goal="maximize").is_better(2.0, 1.0)
     assert [field for field, _, _ in BestBy(metric="bleu").check()] == ["goal"]
     assert [field for field, _, _ in BestBy(goal="maximize").check()] == ["goal"]
+
+
+@pytest.mark.slow
+def test_an_ensemble_changes_the_scores_of_tokens_and_never_the_perplexity_of_the_run(run):
+    metrics = "evaluation.metrics=[{type: perplexity}, {type: token_accuracy}]"
+    partner = ["--set", f"decoding.ensemble={{runs: ['{run}'], checkpoint: '20'}}", "--name", "two"]
+    for more in ([], partner):
+        done = call(evaluate, run, "--data-root", run.parent, "--cache-root", run.parent / "prepared", "--set", metrics, *more)
+        assert done.exit_code == 0, done.output
+    alone, two = (one.scores for one in evaluations.find(run / "evaluations") if "token_accuracy" in one.scores)
+    assert alone["perplexity"]["value"] == two["perplexity"]["value"]
+    assert alone["perplexity"]["interval"] and not two["perplexity"]["interval"]
