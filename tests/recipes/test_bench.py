@@ -10,7 +10,7 @@ import pytest
 
 from seqcfg.plan import table
 from seqcfg.recipe.experiment import load
-from tests.recipes.shrunk import LANGUAGE_MODELING, arguments
+from tests.recipes.shrunk import LANGUAGE_MODELING, TRANSLATION, arguments
 
 BENCH = Path(__file__).resolve().parents[2] / "bin" / "bench"
 
@@ -23,10 +23,10 @@ def bench(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     loader.exec_module(program)
 
-    def measure(what):
+    def measure(what, shrunk=LANGUAGE_MODELING, *more):
         brief = ["--seconds", "0.1", "--window", "0.1", "--warm-up", "0", "--cache-root", str(tmp_path)]
-        recipe, *overrides = arguments(LANGUAGE_MODELING)
-        monkeypatch.setattr(sys, "argv", ["bench", what, "--recipe", recipe, *overrides, *brief])
+        recipe, *overrides = arguments(shrunk)
+        monkeypatch.setattr(sys, "argv", ["bench", what, "--recipe", recipe, *overrides, *brief, *more])
         program.main()
         return json.loads(capsys.readouterr().out)["result"]
 
@@ -46,3 +46,9 @@ def test_training_and_loading_are_measured_in_one_window_each(bench):
     for rate in (trained["target_tokens_per_second"], trained["target_tokens_per_cpu_second"], loaded["batches_per_second"]):
         assert rate["windows"] == 1
         assert rate["min"] == rate["median"] == rate["max"] > 0
+
+
+def test_a_loop_written_by_hand_computes_the_same_loss_and_is_measured_in_turns(bench):
+    found = bench("train", (*TRANSLATION, "training.steps_per_call=1"), "--bare")  # it refuses a model with another loss
+    assert found["traces"] == {"ours": 1, "bare": 1}
+    assert found["ratio"]["min"] <= found["ratio"]["median"] <= found["ratio"]["max"]

@@ -136,6 +136,17 @@ def test_a_run_whose_checkpoints_are_gone_does_not_start_over(place):
     assert "its checkpoints are gone" in result.stderr
 
 
+def test_r8_a_place_that_cannot_be_written_is_told_before_anything_heavy_is_loaded(tmp_path):
+    """R8: one line and a hint; neither TensorFlow nor data is touched."""
+    (tmp_path / "file").write_text("")
+    arguments = ["train", RECIPE, "--run", str(tmp_path / "file" / "run"), "--cache-root", str(tmp_path / "prepared")]
+    program = f"import sys\nfrom seqcfg.cli import main\nprint(main({arguments!r}), 'tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment())
+    assert done.stdout == "1 False\n"
+    assert done.stderr.splitlines()[0].startswith("cannot write to ") and len(done.stderr.splitlines()) == 2
+    assert not (tmp_path / "prepared").exists()
+
+
 def test_records_hold_training_and_validation(place):
     lines = [json.loads(line) for line in (place / "whole" / "records.jsonl").read_text().splitlines()]
     assert {line["kind"] for line in lines} == {"train", "validation", "event"}
