@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from seqcfg.comparison.decodes import choose, lines
+from seqcfg.comparison.pairing import choose, lines
 from seqcfg.comparison.sides import Side
 from seqcfg.runs.evaluations import StoredEvaluation
 
