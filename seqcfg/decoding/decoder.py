@@ -146,5 +146,17 @@ class Decoder:
         start = 0
         for row, size in enumerate(sizes):
             scores, totals = hypotheses.scores[row, :size].tolist(), hypotheses.log_probabilities[row, :size].tolist()
-            yield Decoded(texts[start : start + size], scores, totals, ids[start : start + size])
+            yield self._ranked(Decoded(texts[start : start + size], scores, totals, ids[start : start + size]))
             start += size
+
+    def _ranked(self, found: Decoded) -> Decoded:
+        """By expected utility where the recipe asks for it, which is then the score."""
+        if self._settings.minimum_risk is None:
+            return found
+        order, expected = self._settings.minimum_risk.ranked(found.texts, found.log_probabilities)
+        return Decoded(
+            [found.texts[place] for place in order],
+            expected,
+            [found.log_probabilities[place] for place in order],
+            [found.ids[place] for place in order],
+        )

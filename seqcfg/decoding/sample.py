@@ -91,7 +91,7 @@ class Sample(Chain, type="sample"):
 def typical(values: Any, probability: float) -> Any:
     """Values [rows, vocabulary] with -inf but where information is closest to the entropy, as few as have the probability."""
     p = tf.nn.softmax(values)
-    information = -tf.math.log(tf.maximum(p, 1e-38))
+    information = -tf.math.log(tf.maximum(p, 1e-30))
     distance = tf.abs(information - tf.reduce_sum(p * information, axis=-1, keepdims=True))
     order = tf.argsort(tf.where(p > 0, distance, float("inf")), axis=-1, stable=True)
     before = tf.cumsum(tf.gather(p, order, batch_dims=1), axis=-1, exclusive=True)

@@ -8,6 +8,7 @@ from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Search, Section
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt, Text
 from seqcfg.decoding.beam import Beam
+from seqcfg.decoding.minimum_risk import MinimumRisk
 from seqcfg.decoding.mixture import Average
 
 
@@ -61,6 +62,7 @@ class Decoding(Section, type="decoding"):
     distinct_ngrams: PositiveInt | None = param(default=None, doc="No run of this many tokens occurs twice in an output; null allows it.")
     ensemble: Ensemble | None = param(default=None, doc="Runs that are decoded together with this one.")
     fusion: Fusion | None = param(default=None, doc="A language model that joins in.")
+    minimum_risk: MinimumRisk | None = param(default=None, doc="Ranks the search's outputs by their likeness to one another.")
     max_source_length: PositiveInt = param(default=1024, doc="Longer inputs are cut to this many tokens, with a counted warning.")
     batch_size: PositiveInt = param(default=64, doc="Sentences decoded together; changes speed and memory only.", affects="nothing")
     xla: Literal["auto", "always", "never"] = param(

@@ -93,6 +93,8 @@ def plain_beam(table: np.ndarray, longest: int, beam) -> list:
         at_present = alive[0][0] / penalty(beam.formula, beam.length_penalty, index + 1) if alive else 0.0
         if beam.stop == "likely" and best[beam.n_best - 1 :] and best[beam.n_best - 1] >= at_present:
             break
+        if beam.stop == "full" and len(finished) >= beam.width:
+            break
         if beam.prune_margin is not None and finished and alive and alive[0][0] <= max(f[2] for f in finished) - beam.prune_margin:
             break
     finished.sort(key=lambda f: -f[0])

@@ -4,10 +4,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqcfg.component.reserved_ids import END, NUM_RESERVED
+from seqcfg.component.reserved_ids import END, NUM_RESERVED, START
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.greedy import Greedy
-from tests.decoding.tabular import TabularStepper, all_outputs, log_probability, log_softmax, outputs_of, plain_beam, tables
+from seqcfg.decoding.lingvo_beam import LingvoBeam
+from tests.decoding.tabular import (
+    STATES,
+    TabularStepper,
+    all_outputs,
+    log_probability,
+    log_softmax,
+    next_state,
+    outputs_of,
+    plain_beam,
+    tables,
+)
 
 PENALTIES = [("average", 0.0), ("average", 1.0), ("gnmt", 0.6), ("lingvo", 0.5), ("average", 2.0)]
 
@@ -54,6 +65,8 @@ def test_a_full_beam_is_exact_with_unknown_ids_and_a_minimum_length():
         Beam(width=2, end_among="hypothesis", eos_margin=5.0, prune_margin=3.0, formula="lingvo", length_penalty=0.5),
         Beam(width=3, min_length=2, allow_unknown=True),
         Beam(width=2, length_penalty=0.0),
+        Beam(width=3, n_best=2, stop="full"),
+        LingvoBeam(width=3, n_best=2),
     ],
     ids=str,
 )
@@ -130,3 +143,81 @@ def test_what_is_over_in_short_buffers_is_the_result_of_long_ones(search):
     assert np.asarray(long.is_over).all() and 10 < is_over.sum() < 190
     both = [(ours, theirs) for ours, theirs, over in zip(outputs_of(short), outputs_of(long), is_over, strict=True) if over]
     assert_same([ours for ours, _ in both], [theirs for _, theirs in both])
+
+
+class Attentive(TabularStepper):
+    """Looks at three source positions, of which sentences have two or three, as its state says."""
+
+    def start(self, inputs, max_length):
+        fixed, moving = super().start(inputs, max_length)
+        return fixed | {"look": inputs["look"], "is_real": inputs["is_real"]}, moving | {
+            "coverage": tf.zeros(tf.shape(inputs["look"])[::2])
+        }
+
+    def step(self, fixed, moving, tokens, index):
+        new, logits = super().step(fixed, {"state": moving["state"]}, tokens, index)
+        rows = tf.range(tf.shape(tokens)[0]) // (tf.shape(tokens)[0] // tf.shape(fixed["table"])[0])
+        look = tf.gather_nd(fixed["look"], tf.stack([rows, new["state"]], axis=1))
+        return new | {"coverage": moving["coverage"] + look}, logits
+
+
+@pytest.mark.parametrize("formula, cap", [("gnmt", 1.0), ("lingvo", 0.5), ("average", 1.0)])
+def test_coverage_is_that_of_the_real_source_positions(formula, cap):
+    table, number = tables(60, vocabulary=6, seed=12), 60
+    is_real = np.arange(3) < np.array([2, 3] * 30)[:, None]
+    look = np.random.default_rng(13).dirichlet([0.3] * 3, [number, STATES]).astype(np.float32) * is_real[:, None]
+    inputs = {"table": table, "look": look, "is_real": is_real}
+    beam = Beam(width=20, n_best=3, formula=formula, length_penalty=0.7, coverage_penalty=0.6)
+    found = outputs_of(tf.function(lambda given: beam(Attentive(6), given, 4), autograph=False)(inputs))
+    wanted = []
+    for row in range(number):
+        outputs = []
+        for score, tokens in all_outputs(log_softmax(table[row]), 4, formula, 0.7):
+            state, got = 0, np.zeros(3)
+            for index, token in enumerate((START, *tokens)):
+                state = next_state(state, token, index)
+                got += look[row, state]
+            outputs.append((score + 0.6 * np.log(np.clip(got, 0.001, cap))[is_real[row]].sum(), tokens))
+        wanted.append(sorted(outputs, reverse=True)[:3])
+    assert_same(found, wanted)
+
+
+def plain_groups(table, longest, beam):
+    """Diverse beam search in lists, one sentence, without early stopping."""
+    size = beam.width // beam.num_groups
+    alive, finished = [[(0.0, (), 0)] for _ in range(beam.num_groups)], {}
+    for index in range(longest + 1):
+        continuations, taken, after = [], [], []
+        for group in alive:
+            for total, tokens, state in group:
+                new = next_state(state, (START, *tokens)[-1], index)
+                choices = [END] if index == longest else [END, *range(NUM_RESERVED, table.shape[-1])]
+                continuations.append([(total + table[new, token], tokens, token, new) for token in choices])
+        flat = sorted((c[0] for one in continuations for c in one), reverse=True)
+        for total, tokens, token, _ in (c for one in continuations for c in one):
+            if token == END and total >= flat[: beam.width][-1]:
+                finished[tokens] = total / (len(tokens) + 1)
+        rest = iter(continuations)
+        for group in alive:
+            mine = [c for _ in group for c in next(rest) if c[2] != END]
+            mine.sort(key=lambda c: -(c[0] - beam.diversity * taken.count(c[2])))
+            after.append([(total, (*tokens, token), new) for total, tokens, token, new in mine[:size]])
+            taken += [tokens[-1] for _, tokens, _ in after[-1]]
+        alive = after
+    return sorted(((score, tokens) for tokens, score in finished.items()), reverse=True)[: beam.n_best]
+
+
+@pytest.mark.parametrize(
+    "beam", [Beam(width=4, num_groups=2, n_best=3, diversity=0.8), Beam(width=6, num_groups=3, n_best=2, diversity=2.0)], ids=str
+)
+def test_groups_are_those_of_a_plain_diverse_beam(beam):
+    table = tables(100, vocabulary=8, seed=14)
+    assert_same(outputs_of(run(beam, table, 4)), [plain_groups(log_softmax(one), 4, beam) for one in table])
+
+
+def test_groups_that_pay_nothing_are_one_narrow_beam():
+    table = tables(100, vocabulary=8, seed=15)
+    assert_same(
+        outputs_of(run(Beam(width=6, num_groups=2, diversity=0.0, n_best=3), table, 5)), outputs_of(run(Beam(width=3, n_best=3), table, 5))
+    )
+    assert [field for field, _, _ in Beam(width=5, num_groups=2).check()] == ["num_groups"]

@@ -5,14 +5,16 @@ import pytest
 import tensorflow as tf
 
 from seqcfg.component.component import Component
-from seqcfg.component.reserved_ids import END, NUM_RESERVED
+from seqcfg.component.reserved_ids import END, NUM_RESERVED, UNKNOWN
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.block import rounded
 from seqcfg.decoding.decoder import Decoder
+from seqcfg.decoding.demands import Demand
 from seqcfg.decoding.engine import rung, rung_below
 from seqcfg.decoding.greedy import Greedy
+from seqcfg.decoding.minimum_risk import MinimumRisk
 from seqcfg.decoding.sample import Sample
-from seqcfg.decoding.settings import Decoding, LengthLimit
+from seqcfg.decoding.settings import Decoding, LengthFloor, LengthLimit
 from seqcfg.decoding.ways import Ways
 from seqcfg.decoding.with_outputs import with_outputs
 from seqcfg.errors import UserError
@@ -38,6 +40,9 @@ class Echo(Component, kind="test_task"):
 
     def decode_ids(self, codecs, ids):
         return ["".join(chr(i - NUM_RESERVED + ord("a")) for i in row) for row in ids]
+
+    def target_codec(self, codecs):
+        return Spelling()
 
     def stepper(self, w):
         return EchoStepper(w, self.sharpness)
@@ -184,3 +189,29 @@ def test_sentences_that_leave_a_batch_change_no_result(search):
     together, alone = (decoder(Echo(sharpness=3.0), search=search, batch_size=size).decode(texts) for size in (64, 1))
     assert [one.texts for one in together] == [one.texts for one in alone]
     np.testing.assert_allclose(*([score for one in found for score in one.scores] for found in (together, alone)), rtol=1e-5)
+
+
+def test_outputs_are_ranked_by_expected_utility_where_the_recipe_asks():
+    settings = {"search": Sample(n_best=8, temperature=0.7, seed=2), "minimum_risk": MinimumRisk()}
+    plain, ranked = (decoder(Echo(sharpness=4.0), **part).decode(["abcdefgh"])[0] for part in ({"search": settings["search"]}, settings))
+    order, expected = MinimumRisk().ranked(plain.texts, plain.log_probabilities)
+    assert ranked.texts == [plain.texts[place] for place in order] and ranked.scores == expected
+    assert ranked.ids == [plain.ids[place] for place in order]
+
+
+class Spelling:
+    """Letters to ids; what is no letter is unknown."""
+
+    def encode(self, texts):
+        return [[ord(c) - ord("a") + NUM_RESERVED if c.isalpha() else UNKNOWN for c in text] for text in texts]
+
+
+def test_demands_of_single_lines_hold_in_any_batch():
+    demands = [Demand("zz"), Demand(), Demand(phrases=("qq", "x")), Demand("b", ("ooo",))]
+    for size in (1, 4):
+        one = decoder(Echo(sharpness=2.0), batch_size=size, search=Beam(width=4), length_floor=LengthFloor(ratio=1.0))
+        found = [result.text for result in one.decode(["abc", "abc", "hello", "a"], demands=demands)]
+        assert found[0].startswith("zz") and found[1] == "bcdd"[:3] + found[1][3:] and len(found[1]) >= 4
+        assert "qq" in found[2] and "x" in found[2] and found[3].startswith("b") and "ooo" in found[3]
+    with pytest.raises(UserError, match="cannot write 'a b'"):
+        decoder().decode(["abc"], demands=[Demand("a b")])

@@ -56,6 +56,25 @@ def test_top_k_and_top_p_keep_the_most_probable_tokens_only():
     assert set(np.flatnonzero(first_tokens(Sample(top_p=0.0), table, 200))) == {order[0]}
 
 
+def test_min_p_keeps_tokens_at_least_so_many_times_as_probable_as_the_best():
+    table = tables(1, vocabulary=12, seed=3, sharpness=1.0)[0]
+    p = allowed_probabilities(table[2])
+    for least in (0.2, 0.9):
+        assert set(np.flatnonzero(first_tokens(Sample(min_p=least), table, 3000))) == set(np.flatnonzero(p >= least * p.max()))
+
+
+def test_typical_sampling_keeps_the_tokens_whose_information_is_closest_to_the_entropy():
+    table = tables(1, vocabulary=12, seed=7, sharpness=1.5)[0]
+    p = allowed_probabilities(table[2])
+    information = -np.log(np.where(p > 0, p, 1.0))
+    order = sorted(np.flatnonzero(p), key=lambda token: abs(information[token] - (p * information).sum()))
+    for mass in (0.3, 0.8):
+        kept = order[: int(np.searchsorted(np.cumsum(p[order]), mass)) + 1]
+        found = first_tokens(Sample(typical_p=mass), table, 3000)
+        assert set(np.flatnonzero(found)) == set(kept)
+        assert np.abs(found[kept] - p[kept] / p[kept].sum()).max() < 0.05
+
+
 def test_a_draw_depends_on_seed_and_line_alone():
     table = tables(30, vocabulary=9, seed=4)
     lines = np.arange(100, 130, dtype=np.int32)
