@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """CTranslate2 on the weights of a seqcfg Transformer: run by a Python that has ctranslate2, told everything by one JSON object.
 
-Standard input: {"weights": file.npz, "sources": [[piece]], "pieces": [piece by id], "heads", "longest", "jobs": [[batch, width]],
-"threads", "seconds"}. Standard output: one JSON list of {"batch", "width", "sentences", "tokens", "seconds", "cpu_seconds", "outputs"}.
+Standard input: {"weights": file.npz, "sources": [[piece]], "pieces": [piece by id], "heads", "longest", "shortest",
+"jobs": [[batch, width]], "threads", "seconds"}. Standard output: one JSON list of {"batch", "width", "sentences", "tokens", "seconds", "cpu_seconds", "outputs"}.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def main() -> None:
     order = json.load(sys.stdin)
     weights = dict(np.load(order["weights"]))
     with tempfile.TemporaryDirectory() as folder:
-        spec = converted(weights, order["heads"], order["pieces"], order["longest"])
+        spec = converted(weights, order["heads"], order["pieces"], max(512, order["longest"] + 1))
         spec.validate()
         spec.save(folder)
         translator = ctranslate2.Translator(folder, compute_type="float32", intra_threads=order["threads"], inter_threads=1)

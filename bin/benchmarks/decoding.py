@@ -1,0 +1,143 @@
+#!/usr/bin/env python3
+"""Decoding speed of a run, and of CTranslate2 on the same weights, in sentences per CPU-second of their own."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+PEER = Path(__file__).resolve().parent / "ctranslate2_peer.py"
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--run", required=True, help="folder of a run; its tokenizers are used, and its weights without --recipe")
+    command.add_argument("--checkpoint", default="best", help="best, last, average:N or a step number")
+    command.add_argument("--recipe", help="a recipe to measure with untrained weights; --fixed-length then gives all tools the same work")
+    command.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="override a value of the recipe or of the run's")
+    command.add_argument("--input", required=True, help="file of one sentence per line")
+    command.add_argument("--lines", type=int, default=256, help="how many of them")
+    command.add_argument("--jobs", nargs="+", default=["64,5", "64,1", "1,5", "1,1"], metavar="BATCH,WIDTH", help="what is measured")
+    command.add_argument("--stop", default="full", help="when a beam ends: full is what CTranslate2 does")
+    command.add_argument("--fixed-length", type=int, default=0, help="every output has so many tokens; 0 lets the model end")
+    command.add_argument("--xla", default="auto", help="auto, always or never")
+    command.add_argument("--seconds", type=float, default=5.0, help="passes over the lines are repeated so long; the best counts")
+    command.add_argument("--warm-up", type=int, default=1, help="passes before, in which XLA may compile")
+    command.add_argument("--threads", type=int, default=1, help="threads of either tool")
+    command.add_argument("--peer", help="a Python that has ctranslate2; left out, only seqcfg is measured")
+
+
+def measure(options: argparse.Namespace) -> dict[str, Any]:
+    from seqcfg.lazy import tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    experiment, weights, codecs = _model(options)
+    lines = Path(options.input).read_text(encoding="utf-8").splitlines()[: options.lines]
+    jobs = [tuple(int(number) for number in job.split(",")) for job in options.jobs]
+    rows = [_ours(options, experiment, weights, codecs, lines, batch, width) for batch, width in jobs]
+    if options.peer:
+        for row, peer in zip(rows, _theirs(options, experiment, weights, codecs, lines, jobs), strict=True):
+            row["ctranslate2_per_cpu_second"] = round(peer["sentences"] / peer["cpu_seconds"], 1)
+            row["ratio"] = round(row["sentences_per_cpu_second"] / row["ctranslate2_per_cpu_second"], 3)
+            order = sorted(range(len(lines)), key=lambda place: -len(row["sources"][place]))  # as the peer sorts them
+            same = sum(row["outputs"][place] == output for place, output in zip(order, peer["outputs"], strict=True))
+            row["same_outputs"] = f"{same} of {len(lines)}"
+    for row in rows:
+        del row["outputs"], row["sources"]
+    return {"recipe": experiment.name, "lines": len(lines), "stop": options.stop, "fixed_length": options.fixed_length, "rows": rows}
+
+
+def _model(options: argparse.Namespace) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+    from seqcfg.layers.create import initial_values
+    from seqcfg.recipe.experiment import load
+    from seqcfg.tasks.trained import open_run
+
+    trained = open_run(options.run, options.checkpoint, [] if options.recipe else options.set)
+    if not options.recipe:
+        return trained.experiment, trained.weights, trained.codecs
+    experiment = load(options.recipe, options.set)
+    return experiment, {path: value.numpy() for path, value in initial_values(experiment.declaration, 1).items()}, trained.codecs
+
+
+def _ours(
+    options: argparse.Namespace, experiment: Any, weights: Any, codecs: Any, lines: list[str], batch: int, width: int
+) -> dict[str, Any]:
+    from seqcfg.decoding.beam import Beam
+    from seqcfg.decoding.decoder import Decoder
+    from seqcfg.decoding.settings import Decoding, LengthFloor, LengthLimit
+
+    length = options.fixed_length
+    search: Any = Beam(width=width, stop=options.stop)  # one hypothesis and no penalty: greedy
+    if width == 1:
+        from seqcfg.decoding.greedy import Greedy
+
+        search = Greedy()
+    settings = dataclasses.replace(experiment.recipe.decoding or Decoding(), search=search, batch_size=batch, xla=options.xla)
+    if length:
+        limit, floor = LengthLimit(ratio=0.0), LengthFloor(offset=length)
+        settings = dataclasses.replace(settings, max_length=length, length_limit=limit, length_floor=floor)
+    decoder = Decoder(experiment.recipe.task, experiment.declaration, weights, codecs, settings, experiment.recipe.training.precision)
+    for _ in range(options.warm_up):
+        found = decoder.decode(lines)
+    passes, begin = [], time.monotonic()
+    while not passes or time.monotonic() - begin < options.seconds:
+        start, cpu = time.monotonic(), time.process_time()
+        found = decoder.decode(lines)
+        passes.append((time.process_time() - cpu, time.monotonic() - start))
+    cpu_seconds, seconds = min(passes)
+    ids = [one.ids[0] for one in found]
+    return {
+        "batch": batch,
+        "width": width,
+        "sentences_per_cpu_second": round(len(lines) / cpu_seconds, 1),
+        "sentences_per_second": round(len(lines) / seconds, 1),
+        "tokens": sum(len(one) for one in ids),
+        "compiled_shapes": sum(row["xla"] for row in decoder.ways),
+        "outputs": ["".join(f"p{number}" for number in one) for one in ids],
+        "sources": _sources(experiment, codecs, lines),
+    }
+
+
+def _sources(experiment: Any, codecs: Any, lines: list[str]) -> list[list[int]]:
+    return codecs[experiment.recipe.task.source_tokenizer].encode(lines)
+
+
+def _theirs(options: argparse.Namespace, experiment: Any, weights: Any, codecs: Any, lines: list[str], jobs: Any) -> list[dict[str, Any]]:
+    from seqcfg.lazy import np
+
+    vocabulary = codecs[experiment.recipe.task.target_tokenizer].vocabulary
+    pieces = ["<pad>", "<unk>", "<s>", "</s>", *(f"p{number}" for number in range(4, vocabulary))]
+    heads = next(one.component.num_heads for one in _nodes(experiment.declaration) if hasattr(one.component, "num_heads"))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "weights.npz"
+        np.savez(file, **weights)
+        order = {
+            "weights": str(file),
+            "sources": [[pieces[number] for number in row] for row in _sources(experiment, codecs, lines)],
+            "pieces": pieces,
+            "heads": heads,
+            "longest": options.fixed_length or 100,
+            "shortest": options.fixed_length or 1,
+            "jobs": jobs,
+            "threads": options.threads,
+            "seconds": options.seconds,
+        }
+        done = subprocess.run([options.peer, str(PEER)], input=json.dumps(order), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def _nodes(node: Any) -> Any:
+    yield node
+    for child in node.children.values():
+        for one in child if isinstance(child, list) else [child]:
+            yield from _nodes(one)
+
+
+if __name__ == "__main__":
+    raise SystemExit("run bin/bench decode")
