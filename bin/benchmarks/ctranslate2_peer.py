@@ -2,7 +2,8 @@
 """CTranslate2 on the weights of a seqcfg Transformer: run by a Python that has ctranslate2, told everything by one JSON object.
 
 Standard input: {"weights": file.npz, "sources": [[piece]], "pieces": [piece by id], "heads", "longest", "shortest",
-"jobs": [[batch, width]], "threads", "seconds"}. Standard output: one JSON list of {"batch", "width", "sentences", "tokens", "seconds", "cpu_seconds", "outputs"}.
+"jobs": [[batch, width]], "threads", "seconds"}. Standard output: a JSON list of {"batch", "width", "sentences", "tokens",
+"seconds", "cpu_seconds", "outputs"}.
 """
 
 from __future__ import annotations
