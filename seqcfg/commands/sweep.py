@@ -57,10 +57,14 @@ def command(target: str, overrides: tuple[str, ...], folder: str | None, reuse: 
     plan = _plan(target, overrides, folder, reuse, options)
     if options["dry_run"]:
         return _list(plan)
+    if options["status"]:
+        if not Plan.is_sweep(plan.folder):
+            raise UserError(
+                f"no sweep was begun in {plan.folder}", hint="leave --status out to begin it, or name another folder with --sweep"
+            )
+        return _finish(Queue(plan), options["style"])
     plan.store()
     queue = Queue(plan)
-    if options["status"]:
-        return _finish(queue, options["style"])
     if not options["take"]:
         plan.check(queue.trials())
     if options["place"] != "local":
@@ -74,7 +78,7 @@ def _plan(target: str, overrides: tuple[str, ...], folder: str | None, reuse: tu
     if Plan.is_sweep(target):
         if asked or overrides or folder:
             raise click.UsageError(f"{target} has its settings already; give the recipe to change them")
-        return Plan.open(target)
+        return Plan.open(target, to_train=not options["status"])
     experiment = load(target, overrides)
     settings = _settings(experiment, options)
     plan = Plan(Path(folder or Path("sweeps") / experiment.name), target, overrides, settings, reuse)

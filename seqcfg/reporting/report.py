@@ -51,7 +51,7 @@ def gather(texts: Iterable[str], cache_root: str | None = None) -> Report:
         if not Plan.is_sweep(text):
             names.append(text)
             continue
-        plan = Plan.open(text)
+        plan = Plan.open(text, to_train=False)
         standings = Queue(plan).standings()
         names += [str(one.folder) for one in standings if one.state == FINISHED]
         summaries.append(summarize(plan, standings))

@@ -54,6 +54,7 @@ class Plan:
         """settings: the sweep section as plain data, laid over the recipe's own. Raises RecipeError."""
         self.folder, self.file, self.overrides, self.reuse = folder, file, overrides, reuse
         self.experiment = load(file, [*overrides, *([f"sweep={json.dumps(settings)}"] if settings else [])])
+        self._known_as = self.experiment.fingerprint  # by which the index finds its runs
         self._index: dict[str, PlannedRun] | None = None
 
     @staticmethod
@@ -62,15 +63,20 @@ class Plan:
         return (Path(folder) / SWEEP_FILE).is_file()
 
     @classmethod
-    def open(cls, folder: str | Path) -> Plan:
-        """The sweep in this folder; raises UserError when there is none, or its recipe is gone or has changed."""
+    def open(cls, folder: str | Path, to_train: bool = True) -> Plan:
+        """The sweep in this folder; raises UserError when there is none, or its recipe is gone.
+
+        What has been trained can be looked at whatever has become of the recipe since; `to_train` refuses one that has changed.
+        """
         path = Path(folder) / SWEEP_FILE
         try:
             told = json.loads(path.read_text(encoding="utf-8"))
             if told["format"] != FORMAT:
                 raise UserError(f"{path}: is of format {told['format']}; this version reads format {FORMAT}", hint="upgrade seqcfg")
             plan = cls(Path(folder), told["file"], tuple(told["overrides"]), told["settings"], tuple(told["reuse"]))
-            plan._refuse_another_recipe(told["fingerprint"])
+            if to_train:
+                plan._refuse_another_recipe(told["fingerprint"])
+            plan._known_as = told["fingerprint"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{path}: is not a sweep: {error}", hint="'seqcfg sweep RECIPE' begins one") from error
         return plan
@@ -140,7 +146,7 @@ class Plan:
         return load(self.file, [*self.overrides, *settings, f"training.seed={seed}"])
 
     def _run(self, trial: int, values: Values, seed: int) -> PlannedRun:
-        told = [self.experiment.fingerprint, {path: plain(value) for path, value in values.items()}, seed]
+        told = [self._known_as, {path: plain(value) for path, value in values.items()}, seed]
         key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
         index = self._read_index()
         if key in index and self.recipe_file(index[key]).is_file():

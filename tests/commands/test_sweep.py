@@ -58,6 +58,7 @@ def test_the_recipe_s_own_section_is_read_and_the_command_line_wins(seqcfg, tmp_
     [
         ([], "there is nothing to vary"),
         (["--over", "training.seed=1,2"], "training.seed is varied by seeds"),
+        (["--over", RATES, "--status"], "no sweep was begun in sweeps/tiny"),
         (["--over", "about=a,b"], "has no influence on a run"),
         (["--over", RATES, "--on", "kubernetes"], "needs an image and a volume"),
         (["--over", RATES, "--on", "slurm", "--resources", "cpu=1"], "names are cpus, memory"),

@@ -91,6 +91,19 @@ def test_the_sweep_of_another_recipe_is_not_mixed_with_this_one(whole):
         make_plan(whole.folder, steps=5)
 
 
+def test_what_was_trained_can_be_looked_at_when_the_recipe_has_changed_since(whole, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(whole.folder, tmp_path / "sweep")
+    told = json.loads((folder / "sweep.json").read_text())
+    told["overrides"] = ["training.steps=5"]  # stands for another text of the recipe, or another version that reads it
+    (folder / "sweep.json").write_text(json.dumps(told))
+    with pytest.raises(UserError, match="sweep of another recipe"):
+        Plan.open(folder)
+    found = summary_of(Plan.open(folder, to_train=False))
+    assert found.best.values == {RATE: 0.01} and len(found.rows) == 3
+
+
 def test_a_failed_run_is_told_with_its_log_and_tried_again_when_asked(tmp_path):
     plan = make_plan(tmp_path, rates=(0.01, 7.0), seeds=1)
     said = work(plan)
