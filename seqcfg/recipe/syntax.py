@@ -44,4 +44,8 @@ def explain_syntax(failure: Any, text: str) -> tuple[str, str, str]:
         return "E0117", "a comma or a closing bracket is missing", f"close what was opened with {{ or [{opened}"
     if "did not find expected '-' indicator" in problem:
         return "E0118", "a list item must start with '- '", "items of one list start in the same column"
+    if "directive" in f"{failure.context} {problem}":
+        return "E0120", "a recipe has no % directives", "remove the line, or quote a text that starts with %"
+    if "did not find expected node content" in problem:
+        return "E0119", "a value is expected here", "write one, or remove the comma or bracket before it"
     return "E0119", problem or str(failure), ""

@@ -174,12 +174,12 @@ BOMBS = {
     + ", ".join(f'"${{vars.b{i}}}"' for i in range(2_000))
     + "]\n",
     "misspelt defaults": "recipe_version: 1\ndefaults: {" + ", ".join(f"layer.densex{i}: {{}}" for i in range(20_000)) + "}\n",
-    "misspelt keys": "recipe_version: 1\n" + "".join(f"trainin{i}: 1\n" for i in range(40_000)),
+    "misspelt keys": "recipe_version: 1\n" + "".join(f"trainin{i}: 1\n" for i in range(10_000)),
     "misspelt types": "recipe_version: 1\nbase: tiny.yaml\ntask: {model: {encoder: {layers: ["
-    + ", ".join(f"{{type: layer_norx{i}}}" for i in range(20_000))
+    + ", ".join(f"{{type: layer_norx{i}}}" for i in range(8_000))
     + "]}}}\n",
     "long names": "recipe_version: 1\nbase: tiny.yaml\n" + "".join(f"{'training' * 100}{i}: 1\n" for i in range(1_000)),
-    "packages": "recipe_version: 1\nrequires: [" + ", ".join(f"pkg{i}" for i in range(50_000)) + "]\n",
+    "packages": "recipe_version: 1\nrequires: [" + ", ".join(f"pkg{i}" for i in range(10_000)) + "]\n",
     "repeats": "recipe_version: 1\nbase: tiny.yaml\ntask: {model: {decoder: {type: repeat, times: 10000, layer: {type: repeat, "
     "times: 10000, layer: {type: repeat, times: 10000, layer: {type: layer_norm}}}}}}\n",
 }
