@@ -183,13 +183,13 @@ class _Composer:
             raise self.error(event, path[:3], "E0130", f"is nested more than {MAX_DEPTH} levels deep")
         if isinstance(event, yaml.AliasEvent):
             hint = "give the value a name in 'vars:' and write \"${vars.name}\"; quote a text that starts with *"
-            raise self.error(event, path, "E0124", f"aliases (*{event.anchor[:40]}) are not used in recipes", hint)
+            raise self.error(event, path, "E0124", f"aliases (*{str(event.anchor)[:40]}) are not used in recipes", hint)
         if event.anchor is not None:
             hint = "give the value a name in 'vars:' and write \"${vars.name}\"; quote a text that starts with &"
-            raise self.error(event, path, "E0125", f"anchors (&{event.anchor[:40]}) are not used in recipes", hint)
+            raise self.error(event, path, "E0125", f"anchors (&{str(event.anchor)[:40]}) are not used in recipes", hint)
         if event.tag is not None:
             raise self.error(
-                event, path, "E0126", f"tags ({event.tag[:60]}) are not used in recipes", "remove it; quote a text that starts with !"
+                event, path, "E0126", f"tags ({str(event.tag)[:60]}) are not used in recipes", "remove it; quote a text that starts with !"
             )
 
     def place(self, event: Any) -> Place:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from typing import Any
 
@@ -15,7 +16,7 @@ from seqcfg.recipe.sections import COMPOSITION_KEYS
 MAX_DEPTH = 6
 SCALARS: list[Any] = [
     None, True, False, 0, 1, 2, 3, 5, 8, 10, 64, 1000, -1, 0.0, 0.1, 0.5, 0.9, 1.0, 2.5, -0.5, 1e-9, 1e5, "x", "a b", "auto", "a/b.txt",
-    "no", "1e3", "seqcfg>=0", "ä", "name: #x", "line\nend", "${", "http://127.0.0.1/x.tgz", "a" * 64, "0" * 64, "*.txt", "",
+    "no", "LATIN", "1e3", "seqcfg>=0", "ä", "name: #x", "line\nend", "${", "http://127.0.0.1/x.tgz", "a" * 64, "0" * 64, "*.txt", "",
 ]  # fmt: skip
 
 
@@ -58,8 +59,18 @@ def value(slot: Slot, draw: random.Random, depth: int, field: Field | None = Non
 
 def scalar(schema: dict[str, Any], draw: random.Random) -> Any:
     """A value that the schema allows."""
-    fitting = [choice for choice in [*SCALARS, *schema.get("enum", [])] if not any(violations(schema, choice))]
-    return draw.choice(fitting) if fitting else MISSING
+    return draw.choice(found) if (found := fitting(schema)) else MISSING
+
+
+@functools.cache
+def is_fillable(cls: Any) -> bool:
+    """Whether SCALARS has something for each plain field that must be given; the pattern of a new one may ask for more."""
+    needed = [field.slot for field in fields_of(cls).values() if field.is_required and not field.slot.is_nested]
+    return all(slot.items or slot.values or slot.anything or any(fitting(schema) for schema in slot.scalars) for slot in needed)
+
+
+def fitting(schema: dict[str, Any]) -> list[Any]:
+    return [choice for choice in [*SCALARS, *schema.get("enum", [])] if not any(violations(schema, choice))]
 
 
 def sized(slot: Slot, draw: random.Random, make: Any) -> list[Any]:
@@ -75,6 +86,6 @@ def member(slot: Slot, draw: random.Random, depth: int) -> type[Component]:
     """A class that may stand in the slot; deep down, one that needs no other component."""
     if slot.fixed_class is not None:
         return slot.fixed_class
-    members = list(slot.members.values())
+    members = [cls for cls in slot.members.values() if is_fillable(cls)]
     shallow = [cls for cls in members if not any(field.is_required and field.slot.is_nested for field in fields_of(cls).values())]
     return draw.choice(shallow if depth >= MAX_DEPTH and shallow else members)
