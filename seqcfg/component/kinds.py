@@ -139,7 +139,10 @@ class Augmentation(Component, kind="augmentation"):
     """Changes a feature of a training batch at random: `__call__(values, lengths, draw) -> (values, lengths)` on numpy arrays.
 
     `draw` gives uniform and normal numbers that depend on the seed, the batch's number and the augmentation's place alone.
+    One that changes lengths cannot serve packed batches, and says so in `keeps_lengths`.
     """
+
+    keeps_lengths: ClassVar[bool] = True
 
     if TYPE_CHECKING:
 

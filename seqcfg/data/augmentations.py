@@ -28,6 +28,8 @@ class TokenNoise(Augmentation, type="token_noise"):
     Not for packed batches, whose segments would no longer fit.
     """
 
+    keeps_lengths = False
+
     drop: Probability = param(default=0.1, doc="Probability of a token to be dropped; a text never loses its last one.")
     distance: NonNegativeInt = param(default=3, doc="Most places that a token moves; 0 leaves the order.")
 

@@ -15,6 +15,7 @@ from seqcfg.lazy import np
 
 HEADER_BYTES = 128
 BUFFER_BYTES = 1 << 20
+LONG_ROWS = 256  # steps from which rows are gathered one by one
 HASH_ON_OPEN_BYTES = 64 << 20  # larger files are compared by size on opening, and by content with `prepare --verify`
 
 
@@ -149,6 +150,11 @@ class Column:
     dtype: str
     scale: float = 1.0
 
+    def unscaled(self, stored: Any) -> Any:
+        """Values as a batch holds them, from values as they are stored."""
+        values = stored.astype(self.dtype, copy=False)
+        return values if self.scale == 1.0 else values * np.asarray(1.0 / self.scale, self.dtype)
+
 
 class Columns:
     """One prepared split: examples by number, features by name."""
@@ -195,6 +201,8 @@ class Columns:
         Rows are zero after their end and cut at `time`; an id below 0 gives a row of zeros.
         """
         column, ids = self._column(name), np.asarray(ids, np.int64)
+        if column.offsets is not None and time >= LONG_ROWS:
+            return _gather_long(column, ids, time)
         is_real, safe = ids >= 0, np.maximum(ids, 0)
         if column.offsets is None:
             is_used = is_real
@@ -207,9 +215,7 @@ class Columns:
             place = np.where(is_used, starts[:, None] + steps, 0)
         if not is_used.any():
             return np.zeros([*is_used.shape, *column.values.shape[1:]], column.dtype)
-        values = column.values[place].astype(column.dtype, copy=False)
-        if column.scale != 1.0:
-            values *= np.asarray(1.0 / column.scale, column.dtype)
+        values = column.unscaled(column.values[place])
         values[~is_used] = 0
         return values
 
@@ -238,6 +244,17 @@ class Columns:
             raise _damaged(file)
         # an array without rows cannot be mapped
         return np.load(file, mmap_mode="r" if part["bytes"] > HEADER_BYTES else None, allow_pickle=False)
+
+
+def _gather_long(column: Column, ids: Any, time: int) -> Any:
+    """`gather` row by row: for long rows that is faster than to compute the place of each value."""
+    values = np.zeros([len(ids), time, *column.values.shape[1:]], column.dtype)
+    for row, number in enumerate(ids.tolist()):
+        if number >= 0:
+            start, end = int(column.offsets[number]), int(column.offsets[number + 1])
+            end = min(end, start + time)
+            values[row, : end - start] = column.unscaled(column.values[start:end])
+    return values
 
 
 def _damaged(file: Path) -> UserError:

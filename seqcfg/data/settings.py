@@ -49,6 +49,9 @@ class Data(Section, type="data"):
                 "add it, or name another training_split",
             )
         yield from self._check_mixing()
+        for name, changes in self.augmentation.items():
+            if odd := [one.type for one in changes if self.batching.packing and not one.keeps_lengths]:
+                yield f"augmentation.{name}", f"{odd[0]} changes lengths, which packed rows do not allow", "leave it or packing out"
         for name in self.corpora:
             if name not in CORPORA:
                 yield "corpora", f"there is no corpus called {name!r}", closest(name, CORPORA) or f"one of {', '.join(sorted(CORPORA))}"

@@ -8,6 +8,7 @@ from seqcfg.data.batching import Batching
 from seqcfg.data.loader import Loader
 from seqcfg.data.plans import training_plan
 from seqcfg.data.prepare import prepare
+from seqcfg.data.settings import Data
 from seqcfg.data.sources.reverse import Reverse
 from seqcfg.data.tokenizers.byte import Bytes
 from seqcfg.errors import UserError
@@ -153,3 +154,12 @@ def test_changes_of_one_feature_leave_the_other_arrays_alone():
     changed = augmented(arrays, {"x": [TokenDropout(rate=0.5)]}, 0, 3)
     assert changed["y"] is arrays["y"]
     np.testing.assert_array_equal(arrays["x"], tokens())
+
+
+def test_what_changes_lengths_is_refused_for_packed_batches():
+    def data(packing):
+        batching = Batching(max_tokens=100, max_length=50, packing=packing)
+        return Data(splits={"train": Reverse()}, batching=batching, augmentation={"source": [TokenDropout(), TokenNoise()]})
+
+    assert [field for field, _, _ in data(True).check()] == ["augmentation.source"]
+    assert not list(data(False).check())

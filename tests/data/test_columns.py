@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+from seqcfg.data import columns as columns_module
 from seqcfg.data.columns import HASH_ON_OPEN_BYTES, Columns, ColumnWriter
 from seqcfg.data.feature import Feature
 from seqcfg.errors import UserError
@@ -96,3 +97,19 @@ def test_damaged_files_are_refused_and_never_read(damage, file, tmp_path):
         (tmp_path / file).write_bytes(content[: -1 if damage == "cut" else None])
     with pytest.raises(UserError, match=f"{file}: prepared data is damaged"):
         Columns(tmp_path, columns.entry)
+
+
+@pytest.mark.parametrize("feature", [IDS, Feature("a", dtype="float32", storage="int16", scale=32768.0), FRAMES])
+def test_long_rows_are_gathered_like_short_ones(feature, tmp_path, monkeypatch):
+    draw = np.random.default_rng(1)
+    rows = [draw.integers(4, 60, [size, *feature.frame]).tolist() for size in (5, 0, 300, 700)]
+    columns = written(
+        tmp_path, feature, [np.array(row, "float64").reshape(-1, *feature.frame) / 64 for row in rows] if feature.scale > 1 else rows
+    )
+    for time in (1, 6, 256, 800):
+        monkeypatch.setattr(columns_module, "LONG_ROWS", 10**9)
+        short = columns.gather("x", [3, -1, 1, 0, 2], time)
+        monkeypatch.setattr(columns_module, "LONG_ROWS", 0)
+        long = columns.gather("x", [3, -1, 1, 0, 2], time)
+        assert short.dtype == long.dtype
+        np.testing.assert_array_equal(short, long)
