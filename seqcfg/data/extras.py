@@ -12,10 +12,14 @@ EXTRAS = {
 }  # fmt: skip
 
 
+class MissingExtra(UserError):
+    """A package that is not installed: a problem of the machine, not of one example."""
+
+
 def extra(module: str, what: str) -> Any:
     """The module; raises UserError with the command that installs it if it is missing. `what` says what needs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         name = EXTRAS[module]
-        raise UserError(f"{what} needs the package {module.partition('.')[0]}", hint=f"pip install 'seqcfg[{name}]'") from error
+        raise MissingExtra(f"{what} needs the package {module.partition('.')[0]}", hint=f"pip install 'seqcfg[{name}]'") from error

@@ -1,9 +1,13 @@
+import itertools
 import json
+import sys
 import wave
 
 import numpy as np
 import pytest
 
+from seqcfg.data import ahead
+from seqcfg.data.ahead import read_ahead
 from seqcfg.data.audio_file import AudioError, read_audio, resample
 from seqcfg.data.batching import Batching
 from seqcfg.data.feature import Feature
@@ -15,6 +19,7 @@ from seqcfg.data.sources.audio_manifest import AudioManifest
 from seqcfg.data.sources.keypad_tones import COLUMNS_HZ, NAMES, ROWS_HZ, KeypadTones
 from seqcfg.data.tokenizers.character import Characters
 from seqcfg.data.tokenizers.vocabulary import Vocabulary
+from seqcfg.errors import UserError
 from tests.data.small import make_experiment
 
 REAL = data_folder()
@@ -226,3 +231,30 @@ def test_at_most_a_tenth_of_the_batches_of_an4_is_padding(tmp_path):
     plan = training_plan(prepared.splits["train"], features, Batching(max_tokens=8000, num_buckets=24, max_length=3000), 1)
     assert plan.num_left_out == 0
     assert plan.padding_share <= 0.1
+
+
+def test_files_read_ahead_come_in_order_with_their_errors_and_no_more_than_told():
+    begun = []
+
+    def read(number):
+        begun.append(number)
+        if number == 50:
+            raise OSError("fifty")
+        return number * number
+
+    results = read_ahead(read, itertools.count())
+    assert [next(results) for _ in range(10)] == [number * number for number in range(10)]
+    assert len(begun) <= 10 + ahead.AHEAD * ahead.MAX_THREADS
+    with pytest.raises(OSError, match="fifty"):
+        list(results)
+    assert list(read_ahead(str, [])) == []
+
+
+def test_a_missing_package_is_told_once_and_not_counted_as_damage(root, monkeypatch):
+    write_wave(root.folder / "x.wav", tone())
+    (root.folder / "x.wav").rename(root.folder / "x.flac")
+    (root.folder / "x.tsv").write_text("x.flac\ttext\n")
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    with pytest.raises(UserError, match=r"a \.flac file needs the package soundfile") as refusal:
+        list(AudioManifest(path="x.tsv", format="tsv", sample_rate_hz=RATE).examples(root))
+    assert "seqcfg[audio]" in refusal.value.problems[0].hint

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Source
 from seqcfg.component.types import NonNegativeInt, PositiveInt
+from seqcfg.data.ahead import read_ahead
 from seqcfg.data.audio_file import AudioError, mono, read_audio, resample
 from seqcfg.data.example import Example
+from seqcfg.data.extras import MissingExtra
 from seqcfg.data.root import DataRoot
 from seqcfg.errors import UserError
 
@@ -53,19 +55,20 @@ class AudioSource(Source):
 
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per utterance; a file that is missing, damaged or of another rate makes it an example with a problem."""
-        for one in self.utterances(root):
-            if one.problem:
-                yield Example({}, one.file, one.line, one.problem)
-                continue
+        return read_ahead(lambda one: self._example(root, one), self.utterances(root))
+
+    def _example(self, root: DataRoot, one: Utterance) -> Example:
+        problem = one.problem
+        if not problem:
             try:
-                audio = self._samples(root, one)
-            except (AudioError, OSError) as error:
-                yield Example({}, one.file, one.line, f"{one.audio}: {error}")
-                continue
+                return Example({"audio": self._samples(root, one), "text": one.text, "key": one.key}, one.file, one.line)
+            except MissingExtra:
+                raise
             except UserError as error:
-                yield Example({}, one.file, one.line, error.problems[0].message)
-                continue
-            yield Example({"audio": audio, "text": one.text, "key": one.key}, one.file, one.line)
+                problem = error.problems[0].message
+            except (AudioError, OSError) as error:
+                problem = f"{one.audio}: {error}"
+        return Example({}, one.file, one.line, problem)
 
     def _samples(self, root: DataRoot, one: Utterance) -> Any:
         samples, rate = read_audio(root.resolve(one.audio), one.offset, one.duration)

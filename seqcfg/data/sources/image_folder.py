@@ -9,6 +9,7 @@ from typing import Any, Literal
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Source
 from seqcfg.component.types import DataPath, PositiveInt
+from seqcfg.data.ahead import read_ahead
 from seqcfg.data.example import Example
 from seqcfg.data.extras import extra
 from seqcfg.data.root import DataRoot
@@ -48,18 +49,18 @@ class ImageFolder(Source, type="image_folder"):
         depth = len(PurePosixPath(self.path).parts)
         folders = {name: PurePosixPath(name).parts[depth] for name in names if len(PurePosixPath(name).parts) > depth + 1}
         labels = {name: label for label, name in enumerate(self.classes or sorted(set(folders.values())))}
-        for number, name in enumerate(names, 1):
-            folder = folders.get(name, "")
-            if folder not in labels:
-                if not self.classes:
-                    yield Example({}, name, number, "lies in no class's folder")
-                continue
+        wanted = [one for one in enumerate(names, 1) if folders.get(one[1]) in labels or not self.classes]
+
+        def read(one: tuple[int, str]) -> Example:
+            number, name = one
+            if (folder := folders.get(name)) is None:
+                return Example({}, name, number, "lies in no class's folder")
             try:
-                image = self._image(root.resolve(name))
+                return Example({"image": self._image(root.resolve(name)), "label": np.int32(labels[folder]), "text": folder}, name, number)
             except (OSError, ValueError, SyntaxError) as error:
-                yield Example({}, name, number, f"cannot be used: {error}")
-                continue
-            yield Example({"image": image, "label": np.int32(labels[folder]), "text": folder}, name, number)
+                return Example({}, name, number, f"cannot be used: {error}")
+
+        return read_ahead(read, wanted)
 
     def _image(self, file: Path) -> Any:
         library = extra("PIL.Image", "an image folder")
