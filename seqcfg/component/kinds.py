@@ -50,8 +50,11 @@ class Layer(Component, kind="layer"):
 class SequenceLayer(Layer):
     """A layer on `Sequence -> Sequence`: it sees masks, positions and memory, and may change the time axis.
 
-    It must override `start` and `step` if it mixes positions and is to be used in a step-by-step decoder.
+    It must override `start` and `step` if it mixes positions and is to be used in a step-by-step decoder. One that carries
+    something from a text to the next in its row says so in `respects_segments`, so that packed batches refuse it.
     """
+
+    respects_segments: ClassVar[bool] = True
 
 
 class Model(Component, kind="model"):

@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from seqcfg.component.reserved_ids import END, START, UNKNOWN
-from seqcfg.data.columns import Packed, pack
+from seqcfg.data.column_writer import Packed, pack
 from seqcfg.data.example import Example
 from seqcfg.data.feature import Feature
 from seqcfg.data.tokenizers.codec import Codec

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seqcfg.data.columns import ColumnWriter
+from seqcfg.data.column_writer import ColumnWriter
 from seqcfg.data.encoding import CHUNK_EXAMPLES, add_statistics
 from seqcfg.data.example import Example
 from seqcfg.data.feature import Feature

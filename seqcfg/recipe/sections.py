@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from seqcfg.component.catalog import closest, listed, load
-from seqcfg.component.component import Record, param
+from seqcfg.component.component import Component, Record, param
+from seqcfg.component.fields import fields_of
 from seqcfg.component.kinds import Section, Task, Tokenizer
 from seqcfg.component.types import FixedType, Name, NonNegativeFloat, Text, rules
 
@@ -64,6 +65,7 @@ class Recipe(Record):
         if splits:
             yield from self._check_splits(splits)
             yield from self._check_fields(splits)
+            yield from self._check_packing()
         yield from self._check_metrics()
 
     def _check_splits(self, splits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
@@ -92,6 +94,15 @@ class Recipe(Record):
                 message = f"there is no field {missing[0]!r} to learn from"
                 yield f"tokenizers.{name}.fields", message, f"data.splits.{self.data.training_split} gives {listed(learnt)}"  # type: ignore[union-attr]
 
+    def _check_packing(self) -> Iterator[tuple[str, str, str]]:
+        """Rows that several texts share are for layers that keep them apart."""
+        if getattr(self.data.batching, "packing", False):  # type: ignore[union-attr]
+            for layer in _components_in(self.task):
+                if not getattr(layer, "respects_segments", True):
+                    message = f"the layer {layer.type!r} of the task would mix the texts that share a row"
+                    yield "data.batching.packing", message, "leave packing out for this model"
+                    return
+
     def _features(self) -> list[Any]:
         features = getattr(self.task, "features", None)
         return list(features().values()) if features is not None else []
@@ -102,3 +113,12 @@ class Recipe(Record):
             if claim.metric not in known:
                 hint = closest(claim.metric, known) or f"there are {listed(sorted(known))}"
                 yield f"claims.{index}.metric", f"there is no metric called {claim.metric!r}", hint
+
+
+def _components_in(value: Any) -> Iterator[Component]:
+    """A component and all that stand in its fields."""
+    if isinstance(value, Component):
+        yield value
+        value = [getattr(value, field.name) for field in fields_of(type(value)).values()]
+    for item in value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ():
+        yield from _components_in(item)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from seqcfg.data import columns as columns_module
-from seqcfg.data.columns import HASH_ON_OPEN_BYTES, Columns, ColumnWriter
+from seqcfg.data.column_writer import ColumnWriter
+from seqcfg.data.columns import HASH_ON_OPEN_BYTES, Columns
 from seqcfg.data.feature import Feature
 from seqcfg.errors import UserError
 

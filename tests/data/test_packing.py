@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from seqcfg.data.batches import BatchPlan
 from seqcfg.data.batching import Batching
-from seqcfg.data.columns import Columns, ColumnWriter
+from seqcfg.data.column_writer import ColumnWriter
+from seqcfg.data.columns import Columns
 from seqcfg.data.feature import Feature
 from seqcfg.data.loader import Loader
 from seqcfg.data.packing import PackedPlan, pack_lengths

@@ -8,7 +8,8 @@ import pytest
 from seqcfg.data import members, order
 from seqcfg.data.batches import BatchPlan
 from seqcfg.data.batching import Batching
-from seqcfg.data.columns import Columns, ColumnWriter
+from seqcfg.data.column_writer import ColumnWriter
+from seqcfg.data.columns import Columns
 from seqcfg.data.feature import Feature
 from seqcfg.data.loader import Loader
 

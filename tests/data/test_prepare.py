@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seqcfg.data import columns as columns_module
+from seqcfg.data import column_writer as columns_module
 from seqcfg.data.batching import Batching
 from seqcfg.data.lock import exclusive
 from seqcfg.data.prepare import find_prepared, prepare

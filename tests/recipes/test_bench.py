@@ -1,6 +1,7 @@
 """What bin/bench measures of training is what the recipe does."""
 
 import json
+import subprocess
 import sys
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -12,7 +13,8 @@ from seqcfg.plan import table
 from seqcfg.recipe.experiment import load
 from tests.recipes.shrunk import LANGUAGE_MODELING, TRANSLATION, arguments
 
-BENCH = Path(__file__).resolve().parents[2] / "bin" / "bench"
+ROOT = Path(__file__).resolve().parents[2]
+BENCH = ROOT / "bin" / "bench"
 
 
 @pytest.fixture
@@ -52,3 +54,19 @@ def test_a_loop_written_by_hand_computes_the_same_loss_and_is_measured_in_turns(
     found = bench("train", (*TRANSLATION, "training.steps_per_call=1"), "--bare")  # it refuses a model with another loss
     assert found["traces"] == {"ours": 1, "bare": 1}
     assert found["ratio"]["min"] <= found["ratio"]["median"] <= found["ratio"]["max"]
+
+
+@pytest.mark.slow
+def test_the_loader_is_compared_with_pipelines_of_tf_data_on_the_same_texts(tmp_path):
+    recipe = ROOT / "recipes" / "mt" / "demo_numbers_enfr.yaml"
+    sizes = ["data.splits.train.num_examples=300", "data.splits.validation.num_examples=20", "data.splits.test.num_examples=20"]
+    brief = ["--seconds", "0.3", "--window", "0.3", "--warm-up", "0.1"]
+    brief += ["--cache-root", str(tmp_path), "--set", "tokenizers.shared={type: byte}"]
+    settings = [part for size in sizes for part in ("--set", size)]
+    command = [sys.executable, str(BENCH), "loader", "--compare", "--recipe", str(recipe), *settings, *brief]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    result = json.loads(done.stdout)["result"]
+    for per in ("second", "cpu_second"):
+        rates = result[f"tokens_per_{per}"]
+        assert set(rates) == {"ours", "tf.data", "tf.data, tokens cached in memory"}
+        assert all(rate["median"] > 0 for rate in rates.values())

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from seqcfg.component.reserved_ids import END
 from seqcfg.data.batching import Batching
-from seqcfg.data.columns import Columns, ColumnWriter
+from seqcfg.data.column_writer import ColumnWriter
+from seqcfg.data.columns import Columns
 from seqcfg.data.feature import Feature
 from seqcfg.data.loader import Loader
 from seqcfg.data.plans import training_plan

@@ -31,7 +31,7 @@ class SentencePiece(Tokenizer, type="sentencepiece"):
     """
 
     vocab_size: Annotated[int, rules(minimum=NUM_RESERVED + 1)] = param(doc="Number of ids: the pieces and 4 reserved ones.")
-    algorithm: Literal["unigram", "bpe"] = param(default="unigram", doc="How pieces are chosen.")
+    algorithm: Literal["unigram", "bpe"] = param(default="unigram", doc="How pieces are chosen; of a given model, how they were.")
     fields: list[Name] = param(factory=lambda: ["source", "target"], doc="Raw fields of the training split that pieces are learnt from.")
     model: DataPath | None = param(default=None, doc="A trained model file to use; left out, `prepare` trains one.")
     character_coverage: Annotated[float, rules(exclusiveMinimum=0.9, maximum=1)] = param(

@@ -24,6 +24,8 @@ class Conv1D(SequenceLayer, type="conv1d"):
     centre, position stride t of the input, is. Segments are not kept apart: packed neighbours see each other.
     """
 
+    respects_segments = False
+
     units: PositiveInt = param(doc="Output width.")
     kernel_size: PositiveInt = param(doc="Number of positions a result is made from.")
     stride: PositiveInt = param(default=1, doc="Input positions per output position.")

@@ -18,6 +18,8 @@ class Bidirectional(SequenceLayer, type="bidirectional"):
     Reversal puts padding first: the layer must hold its state there, as recurrent layers do.
     """
 
+    respects_segments = False
+
     layer: Layer = param(doc="The design; it keeps the length.")
     combine: Literal["concat", "sum", "mean"] = param(default="concat", doc="How the two results become one.")
 

@@ -22,6 +22,8 @@ class LSTM(SequenceLayer, type="lstm"):
     A padded position keeps the state, and gives the held output.
     """
 
+    respects_segments = False
+
     units: PositiveInt = param(doc="Width of the cell.")
     projection: PositiveInt | None = param(default=None, doc="Width of a linear map of the output (arXiv:1402.1128); none when left out.")
     forget_bias: float = param(default=1.0, doc="Added to the forget gate before its sigmoid (Jozefowicz et al. 2015).")
