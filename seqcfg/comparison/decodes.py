@@ -175,9 +175,14 @@ def _against(number: int, metric: Any, pair: tuple[Any, Any], statistics: tuple[
 
 def _line(index: int, pair: tuple[Any, Any], scores: list[list[float]]) -> Line:
     first, second = pair
-    outputs = lines(first, "hypotheses")[index], lines(second, "hypotheses")[index]
-    sources, references = lines(first, "sources"), lines(first, "references")
-    return Line(index + 1, sources[index] if sources else "", references[index], outputs, (scores[0][index], scores[1][index]))
+    outputs = _at(lines(first, "hypotheses"), index), _at(lines(second, "hypotheses"), index)
+    texts = _at(lines(first, "sources"), index), _at(lines(first, "references"), index)
+    return Line(index + 1, *texts, outputs, (scores[0][index], scores[1][index]))
+
+
+def _at(texts: list[str], index: int) -> str:
+    """The text of a line; empty where none are stored, as where references alone were looked at."""
+    return texts[index] if texts else ""
 
 
 def _stored(split: str, chosen: list[StoredEvaluation | None], done: set[str]) -> list[Scores]:

@@ -32,7 +32,7 @@ def pairing_obstacle(split: str, sides: list[Side], chosen: list[StoredEvaluatio
     """Why outputs for a split cannot be compared line by line; empty where they can."""
     first: tuple[Side, list[str], list[str]] | None = None
     for side, one in zip(sides, chosen):
-        if one is None or not lines(one, "hypotheses"):
+        if one is None or not lines(one, "references"):
             continue
         sources, references = lines(one, "sources"), lines(one, "references")
         if first is None:

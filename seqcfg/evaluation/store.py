@@ -28,9 +28,11 @@ def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any
     folder = folder_of(evaluated.split, evaluated.label, name)
     run = trained.run
     (run.folder / folder / METRICS).unlink(missing_ok=True)  # first: what is half replaced does not count as whole
-    best = {"sources": evaluated.sources, "hypotheses": evaluated.hypotheses, "references": [texts[0] for texts in evaluated.references]}
-    for name, texts in best.items() if evaluated.decoded else ():
-        run.write(f"{folder}/{name}.txt", "".join(f"{one_line(text)}\n" for text in texts))
+    texts = {"sources": evaluated.sources, "hypotheses": evaluated.hypotheses, "references": [one[0] for one in evaluated.references]}
+    for part, lines_of in texts.items():
+        (run.folder / folder / f"{part}.txt").unlink(missing_ok=True)
+        if lines_of:
+            run.write(f"{folder}/{part}.txt", "".join(f"{one_line(text)}\n" for text in lines_of))
     found, lines = finite(summary(trained, evaluated)), [finite(one) for one in sentences(evaluated)]
     run.write(f"{folder}/{SENTENCES}", "".join(f"{as_json(one)}\n" for one in lines))
     arrays = {one.score.name: one.statistics for one in evaluated.measured if one.statistics is not None}
