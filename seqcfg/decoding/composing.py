@@ -7,6 +7,7 @@ from typing import Any
 from seqcfg.decoding.covered import Covered
 from seqcfg.decoding.member import Member
 from seqcfg.decoding.mixture import Average, Mixture
+from seqcfg.decoding.remembering import Remembering
 from seqcfg.decoding.rules import Ruled
 
 
@@ -21,4 +22,6 @@ def compose(members: list[Member], settings: Any, views: list[Any], rules: tuple
         stepper = Ruled(stepper, settings.distinct_ngrams, "rule_phrases" in rules)
     if getattr(settings.search, "coverage_penalty", 0):
         stepper = Covered(stepper, views[0])
+    if getattr(settings.search, "needs_hidden", False):
+        stepper = Remembering(stepper)
     return stepper

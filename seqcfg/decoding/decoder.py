@@ -12,6 +12,7 @@ from seqcfg.decoding.demands import Demand, cap_rules, rules_of
 from seqcfg.decoding.engine import Engine, rung
 from seqcfg.decoding.inputs import cut
 from seqcfg.decoding.member import Member, as_variables
+from seqcfg.decoding.noisy_channel import ChannelRanker
 from seqcfg.errors import UserError
 from seqcfg.lazy import np
 
@@ -30,6 +31,11 @@ class Decoded(NamedTuple):
     def text(self) -> str:
         return self.texts[0]
 
+    def reordered(self, order: list[int], scores: list[float]) -> Decoded:
+        """The outputs at these places, with these scores."""
+        totals, ids = [self.log_probabilities[place] for place in order], [self.ids[place] for place in order]
+        return Decoded([self.texts[place] for place in order], scores, totals, ids)
+
 
 EMPTY = Decoded([""], [0.0], [0.0], [[]])
 
@@ -46,12 +52,15 @@ class Decoder:
         self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32",
         partners: list[Member] | None = None,
     ):  # fmt: skip
-        if partners is None and (settings.ensemble or settings.fusion):
-            raise UserError("the runs that decoding.ensemble and decoding.fusion name cannot be used here", hint="use 'seqcfg decode'")
+        if partners is None and settings.has_partners:
+            raise UserError("the other runs that decoding names cannot be used here", hint="use 'seqcfg decode' or 'seqcfg evaluate'")
         self._task, self._codecs, self._settings = task, codecs, settings
         self.weights = as_variables(weights)
         first = Member(task, declaration, self.weights, codecs, precision)
-        self._members = [first, *(one._replace(weights=as_variables(one.weights)) for one in partners or [])]
+        others = [one._replace(weights=as_variables(one.weights)) for one in partners or []]
+        self._members = [first, *(one for one in others if one.role in ("model", "prior"))]
+        judges = [one for one in others if one.role in ("channel", "channel_prior")]
+        self._channel = ChannelRanker(settings.noisy_channel, judges, settings) if settings.noisy_channel else None
         self._engine = Engine(settings.search, self._members, self._compose, settings.xla)
         self.num_cut = 0
 
@@ -100,6 +109,7 @@ class Decoder:
                     if progress:
                         progress(first + done)
                 order = np.asarray(unfinished, np.int64)
+            self._judge(texts, numbers, results)
         if progress:
             progress(first + len(texts))
         return results
@@ -153,10 +163,13 @@ class Decoder:
         """By expected utility where the recipe asks for it, which is then the score."""
         if self._settings.minimum_risk is None:
             return found
-        order, expected = self._settings.minimum_risk.ranked(found.texts, found.log_probabilities)
-        return Decoded(
-            [found.texts[place] for place in order],
-            expected,
-            [found.log_probabilities[place] for place in order],
-            [found.ids[place] for place in order],
-        )
+        return found.reordered(*self._settings.minimum_risk.ranked(found.texts, found.log_probabilities))
+
+    def _judge(self, texts: list[str], numbers: list[int], results: list[Decoded]) -> None:
+        """Reorders the results of these lines by the noisy channel where the recipe asks for it."""
+        if self._channel is None:
+            return
+        found = [results[number] for number in numbers]
+        parts = [one.texts for one in found], [one.log_probabilities for one in found], [[len(row) for row in one.ids] for one in found]
+        for number, ranking in zip(numbers, self._channel.ranked([texts[number] for number in numbers], *parts), strict=True):
+            results[number] = results[number].reordered(*ranking)

@@ -7,10 +7,13 @@ from typing import Any, Literal, NamedTuple
 from seqcfg.layers.create import view
 from seqcfg.lazy import tf
 
+Role = Literal["model", "prior", "channel", "channel_prior"]
+
 
 class Member(NamedTuple):
     """One model and its part: a `model` reads the input, a `prior` is a language model over outputs.
 
+    Those of the roles `channel` and `channel_prior` judge complete outputs (see `NoisyChannel`).
     weights {path: array or variable}; weight is the factor of its log-probabilities.
     """
 
@@ -19,7 +22,7 @@ class Member(NamedTuple):
     weights: dict[str, Any]
     codecs: dict[str, Any]
     precision: str = "float32"
-    role: Literal["model", "prior"] = "model"
+    role: Role = "model"
     weight: float = 1.0
 
     def encoded(self, texts: list[str]) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class Scorer:
             raise UserError("the runs that decoding.ensemble and decoding.fusion name cannot be used here", hint="use 'seqcfg score'")
         self._task, self._codecs, self._settings = task, codecs, settings
         first = Member(task, declaration, as_variables(weights), codecs, precision)
-        self._members = [first, *(one._replace(weights=as_variables(one.weights)) for one in partners or [])]
+        joining = [one for one in partners or [] if one.role in ("model", "prior")]
+        self._members = [first, *(one._replace(weights=as_variables(one.weights)) for one in joining)]
         self._traced: Any = None
         self.num_cut = 0
 

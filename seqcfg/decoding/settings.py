@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from seqcfg.component.component import Record, param
@@ -10,6 +11,7 @@ from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.minimum_risk import MinimumRisk
 from seqcfg.decoding.mixture import Average
+from seqcfg.decoding.noisy_channel import NoisyChannel
 
 
 class LengthLimit(Record):
@@ -63,6 +65,7 @@ class Decoding(Section, type="decoding"):
     ensemble: Ensemble | None = param(default=None, doc="Runs that are decoded together with this one.")
     fusion: Fusion | None = param(default=None, doc="A language model that joins in.")
     minimum_risk: MinimumRisk | None = param(default=None, doc="Ranks the search's outputs by their likeness to one another.")
+    noisy_channel: NoisyChannel | None = param(default=None, doc="Ranks the search's outputs by a model that translates back.")
     max_source_length: PositiveInt = param(default=1024, doc="Longer inputs are cut to this many tokens, with a counted warning.")
     batch_size: PositiveInt = param(default=64, doc="Sentences decoded together; changes speed and memory only.", affects="nothing")
     xla: Literal["auto", "always", "never"] = param(
@@ -70,3 +73,12 @@ class Decoding(Section, type="decoding"):
         doc="Compile the decode loop: where enough batches of a shape come to pay for it, always, or never.",
         affects="nothing",
     )
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        if self.minimum_risk and self.noisy_channel:
+            yield "noisy_channel", "outputs are ranked once, and minimum_risk does it already", "leave one of them out"
+
+    @property
+    def has_partners(self) -> bool:
+        """Whether other runs are named."""
+        return bool(self.ensemble or self.fusion or self.noisy_channel)

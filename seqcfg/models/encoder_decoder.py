@@ -68,9 +68,14 @@ class EncoderDecoder(Model, type="encoder_decoder"):
 
     def step(self, w: Any, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
         """tokens [hypotheses] int32 at position `index` -> (moving, logits [hypotheses, vocabulary])."""
+        moving, hidden = self.read(w, fixed, moving, tokens, index)
+        return moving, self.logits(w, hidden)
+
+    def read(self, w: Any, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
+        """As `step`, with the vectors [hypotheses, dim] that the logits are made from."""
         x = Sequence(self._target_embedding(w)(tokens[:, None]), start=index)
         y, moving = w.decoder.step(x, fixed, moving)
-        return moving, self.logits(w, y.values[:, 0])
+        return moving, y.values[:, 0]
 
     def _target_embedding(self, w: Any) -> Any:
         return w.source_embedding if self.target_embedding is None else w.target_embedding

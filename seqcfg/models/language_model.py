@@ -45,5 +45,10 @@ class LanguageModel(Model, type="language_model"):
 
     def step(self, w: Any, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
         """tokens [hypotheses] int32 at position `index` -> (moving, logits [hypotheses, vocabulary])."""
+        moving, hidden = self.read(w, fixed, moving, tokens, index)
+        return moving, self.logits(w, hidden)
+
+    def read(self, w: Any, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
+        """As `step`, with the vectors [hypotheses, dim] that the logits are made from."""
         y, moving = w.decoder.step(Sequence(w.embedding(tokens[:, None]), start=index), fixed, moving)
-        return moving, self.logits(w, y.values[:, 0])
+        return moving, y.values[:, 0]

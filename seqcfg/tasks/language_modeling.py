@@ -103,7 +103,7 @@ class PromptStepper:
 
     def __init__(self, w: Any):
         self._model = w.model
-        self.vocabulary = w.model.output_weights()[0].shape[0]
+        self.vocabulary, self.hidden_size = w.model.output_weights()[0].shape
 
     def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]:
         """inputs: prompt [batch, time] int32 and prompt_length [batch]; max_length counts the prompt, too."""
@@ -111,11 +111,16 @@ class PromptStepper:
         return {"prompt": inputs["prompt"], "prompt_length": inputs["prompt_length"], "model": fixed}, moving
 
     def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
-        moving, logits = self._model.step(fixed["model"], moving, tokens, index)
+        return self.look(fixed, moving, tokens, index)[:2]
+
+    def look(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any, Any]:
+        """As `step`, and the vectors [hypotheses, hidden_size] behind the logits."""
+        moving, hidden = self._model.read(fixed["model"], moving, tokens, index)
+        logits = self._model.logits(hidden)
         prompt, length = fixed["prompt"], fixed["prompt_length"]
         width = tf.shape(tokens)[0] // tf.shape(prompt)[0]
         forced = tf.repeat(tf.gather(prompt, tf.minimum(index, tf.shape(prompt)[1] - 1), axis=1), width)
-        return moving, self._forced(logits, forced, tf.repeat(index < length, width))
+        return moving, self._forced(logits, forced, tf.repeat(index < length, width)), hidden
 
     def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
         """ids begin with the prompts, which are certain here as they are for `step`."""

@@ -91,7 +91,7 @@ class TranslationStepper:
 
     def __init__(self, w: Any):
         self._model = w.model
-        self.vocabulary = w.model.output_weights()[0].shape[0]
+        self.vocabulary, self.hidden_size = w.model.output_weights()[0].shape
 
     def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]:
         """inputs: source [batch, time] int32 and source_length [batch]."""
@@ -100,6 +100,11 @@ class TranslationStepper:
 
     def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
         return self._model.step(fixed, moving, tokens, index)
+
+    def look(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any, Any]:
+        """As `step`, and the vectors [hypotheses, hidden_size] behind the logits."""
+        moving, hidden = self._model.read(fixed, moving, tokens, index)
+        return moving, self._model.logits(hidden), hidden
 
     def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
         memory = self._model.encode(inputs["source"], inputs["source_length"])

@@ -5,6 +5,7 @@ import pytest
 
 from seqcfg.component.reserved_ids import END, NUM_RESERVED
 from seqcfg.decoding.beam import Beam
+from seqcfg.decoding.contrastive import Contrastive
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.decoding.greedy import Greedy
 from seqcfg.decoding.scoring import Scorer
@@ -36,7 +37,11 @@ def of(kind, task, **settings):
 
 
 @pytest.mark.parametrize("task", [translation(), translation(untied=True), language_modeling()], ids=["tied", "untied", "language model"])
-@pytest.mark.parametrize("search", [Beam(width=4, n_best=3, length_penalty=0.7, formula="gnmt"), Greedy()], ids=["beam", "greedy"])
+@pytest.mark.parametrize(
+    "search",
+    [Beam(width=4, n_best=3, length_penalty=0.7, formula="gnmt"), Greedy(), Contrastive(top_k=3)],
+    ids=["beam", "greedy", "contrastive"],
+)
 def test_what_a_search_found_scores_as_the_search_says(task, search):
     sources = [source for source in SOURCES if source]
     decoded = of(Decoder, task, search=search, max_length=20).decode(sources)
