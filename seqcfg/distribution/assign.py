@@ -1,4 +1,4 @@
-"""Assignment to the copy of a variable that belongs to the replica at work."""
+"""Reading and setting the copy of a variable that belongs to the replica at work."""
 
 from __future__ import annotations
 
@@ -14,3 +14,8 @@ def assign(variable: Any, value: Any) -> None:
     computes the same value from the same sums.
     """
     tf.raw_ops.AssignVariableOp(resource=variable.handle, value=value)
+
+
+def read(variable: Any) -> Any:
+    """The value at this point of the graph, as one operation: `read_value` adds an identity to each."""
+    return tf.raw_ops.ReadVariableOp(resource=variable.handle, dtype=variable.dtype)

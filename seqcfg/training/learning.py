@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqcfg.distribution.assign import assign
+from seqcfg.distribution.assign import assign, read
 from seqcfg.lazy import tf
 from seqcfg.training.gradients import NO_INLINE
 from seqcfg.training.settings import Learner
@@ -43,10 +43,10 @@ class Learning:
 
     def rate(self, step: Any) -> Any:
         """The learning rate of this step."""
-        return self._learner.schedule.rate(step, {name: variable.read_value() for name, variable in self._memory.items()})
+        return self._learner.schedule.rate(step, {name: read(variable) for name, variable in self._memory.items()})
 
     def _leaves(self, norm: Any, takes_part: Any) -> Any:
-        before = {name: variable.read_value() for name, variable in self._numbers.items()}
+        before = {name: read(variable) for name, variable in self._numbers.items()}
         leaves, after = self._learner.skip(norm, before)
         for name, value in after.items():
             assign(self._numbers[name], tf.where(takes_part, value, before[name]))
@@ -58,7 +58,7 @@ class Learning:
         scalars = {name: tf.convert_to_tensor(value) for name, value in scalars.items()}
         for name, gradient in zip(self._names, gradients, strict=True):
             slots = {slot: variables[name] for slot, variables in self._slots.items() if name in variables}
-            before = {slot: variable.read_value() for slot, variable in slots.items()}
+            before = {slot: read(variable) for slot, variable in slots.items()}
             decay = rate * learner.penalties.decay(name) if learner.penalties.decay(name) else None
             value, after = self._update(gradient)(gradient, self._value(name), before, scalars, decay)
             assign(self._parameters[name], value)
@@ -78,4 +78,4 @@ class Learning:
         return (value if decay is None else value - decay * weight), slots
 
     def _value(self, name: str) -> Any:
-        return self._parameters[name].read_value()
+        return read(self._parameters[name])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from seqcfg.distribution.assign import assign
+from seqcfg.distribution.assign import assign, read
 from seqcfg.distribution.devices import Devices
 from seqcfg.errors import UserError
 from seqcfg.lazy import tf
@@ -42,11 +42,11 @@ class TrainingStep:
         Returns sums over them, the last one's rate and gradient norm, and "each" [updates, len(MEASURED)] with what
         every single one measured; "stop" says whether `stop` ended the call.
         """
-        skipped = self._state.skipped.read_value()
+        skipped = read(self._state.skipped)
         each = tf.TensorArray(tf.float32, size=count, element_shape=[len(MEASURED)])
 
         def goes_on(index: Any, stop: Any, _: Any) -> Any:
-            return (index < count) & ~stop & (self._state.skipped.read_value() == skipped)
+            return (index < count) & ~stop & (read(self._state.skipped) == skipped)
 
         def body(index: Any, _: Any, each: Any) -> tuple[Any, Any, Any]:
             with tf.control_dependencies([index]):
@@ -71,7 +71,7 @@ class TrainingStep:
 
     def _update(self, batches: list[dict[str, Any]]) -> dict[str, Any]:
         """One update from this replica's rows of the step's batches."""
-        step = self._state.step.read_value()
+        step = read(self._state.step)
         gradients, seen, updates = self._devices.total(*self._sums(batches, step))
         seed = tf.stack([tf.constant(self._training.seed, tf.int32), tf.cast(step, tf.int32)])
         norms, skipped = [], tf.constant(0, tf.int64)
@@ -79,16 +79,16 @@ class TrainingStep:
             norm, is_left_out = learning(gradients[name], seen[f"weight/{name}"], step, seed)
             norms.append(norm)
             skipped += tf.cast(is_left_out, tf.int64)
-        assign(self._state.skipped, self._state.skipped.read_value() + skipped)
+        assign(self._state.skipped, read(self._state.skipped) + skipped)
         norm = tf.linalg.global_norm(norms)
         self._finish(updates, step, tf.math.is_finite(norm))
         return seen | {"norm": norm, "rate": next(iter(self._learning.values())).rate(step), "stop": self._devices.stop_after(self.stop)}
 
     def _sums(self, batches: list[dict[str, Any]], step: Any) -> tuple[Any, Any, Any]:
         """Gradients and measurements summed over this replica's part of the batches; untrained weights as the last leaves them."""
-        values = {name: variable.read_value() for name, variable in (self._state.weights | self._state.adapters).items()}
+        values = {name: read(variable) for name, variable in (self._state.weights | self._state.adapters).items()}
         scaling = self._state.under("loss_scale/")
-        scale = scaling["scale"].read_value() if scaling else tf.constant(1.0)
+        scale = read(scaling["scale"]) if scaling else tf.constant(1.0)
         gradients, seen, updates = None, None, {}
         for part, batch in enumerate(batches):
             number = part * self._devices.count + self._devices.index()
@@ -106,14 +106,14 @@ class TrainingStep:
         for path, value in updates.items():
             assign(state.weights[path], value)
         for path in self._adapted:
-            assign(state.weights[path], training.adapters.merged(path, {name: v.read_value() for name, v in state.adapters.items()}))  # type: ignore[union-attr]
+            assign(state.weights[path], training.adapters.merged(path, {name: read(v) for name, v in state.adapters.items()}))  # type: ignore[union-attr]
         done = step + 1
         if state.average:
             keep = moving_decay(training.ema_decay, done) if training.ema_decay else 1.0 - training.weight_averaging.share(done)  # type: ignore[union-attr]
             for path, variable in state.average.items():
-                assign(variable, self._average(keep, variable.read_value(), state.weights[path].read_value()))
+                assign(variable, self._average(keep, read(variable), read(state.weights[path])))
         if scaling := state.under("loss_scale/"):
-            for name, value in training.loss_scale(is_finite, {name: v.read_value() for name, v in scaling.items()}).items():
+            for name, value in training.loss_scale(is_finite, {name: read(v) for name, v in scaling.items()}).items():
                 assign(scaling[name], value)
         assign(state.step, done)
 
