@@ -10,7 +10,6 @@ import sys
 import tempfile
 from types import ModuleType
 
-
 M_ARENA_MAX = -8  # glibc's malloc.h
 
 
