@@ -14,9 +14,10 @@ from tests.recipe.fuzz_findings import FINDINGS
 
 ROOT = Path(__file__).parents[2]
 ALL = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from tests.recipe import fuzz_targets
+from tests.recipe.peak_memory import peak_mib
 folder = Path(sys.argv[1])
 fuzz_targets.warm_up(folder)
 count = 0
@@ -24,8 +25,7 @@ for target in fuzz_targets.TARGETS:
     for data in fuzz_targets.seeds(target):
         fuzz_targets.run(target, data, folder)
         count += 1
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-print(json.dumps({"inputs": count, "peak_mib": peak}))
+print(json.dumps({"inputs": count, "peak_mib": peak_mib()}))
 """
 
 
