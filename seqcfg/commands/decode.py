@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -80,6 +80,7 @@ class Answerer:
         settings = with_outputs(settings, n_best) if n_best else settings
         parts = (task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision)
         self.decoder = Decoder(*parts, partners_of(trained, settings, say))
+        self.grows = style == "text" and not tokens and not alignments  # so that a line may be shown before it is complete
         self._style = Style(style, scores, tokens_of(task, trained.codecs) if tokens else None)
         self._aligner = Aligner(*parts) if alignments else None
         fingerprint = trained.experiment.fingerprint
@@ -130,5 +131,20 @@ def _converse(answerer: Answerer) -> None:
             line = sys.stdin.readline()
         if not line.strip():
             return
-        tell(answerer([(line.rstrip("\r\n"),)], number, lambda done: None))
+        if is_terminal and answerer.grows:
+            show_growing(answerer.decoder.partial(line))
+        else:
+            tell(answerer([(line.rstrip("\r\n"),)], number, lambda done: None))
         number += 1
+
+
+def show_growing(texts: Iterator[str]) -> None:
+    """Writes a line as it grows; a text that does not continue what was shown is written anew."""
+    shown = ""
+    for text in texts:
+        if not text.startswith(shown):
+            click.echo("")
+            shown = ""
+        click.echo(text[len(shown) :], nl=False)
+        shown = text
+    click.echo("")

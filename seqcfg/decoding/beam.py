@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os.path
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
@@ -131,6 +132,13 @@ class Beam(Looped, type="beam"):
             log_probabilities=best.log_probabilities[:, :count],
             is_over=self.is_over(own),
         )
+
+    def settled(self, own: Alive, index: int) -> list[int]:
+        alive, kept = own.log_probabilities[0].numpy() > IMPOSSIBLE, own.finished.scores[0].numpy() > IMPOSSIBLE
+        rows = [row[:index].tolist() for row in own.sequences[0].numpy()[alive]]
+        complete = zip(own.finished.sequences[0].numpy()[kept], own.finished.lengths[0].numpy()[kept], strict=True)
+        ends = [row[:length].tolist() for row, length in complete]
+        return os.path.commonprefix(rows + ends if rows else ends[:1])
 
     def advance(self, stepper: Any, state: State) -> State:
         own = state.own

@@ -87,6 +87,21 @@ class Decoder:
             part = slice(start, start + LINES_AT_ONCE)
             yield from self._decode_some(texts[part], first + start, progress, demands[part] if demands else None)
 
+    def partial(self, text: str) -> Iterator[str]:
+        """The best output of one text as it grows: after each step what is certain of it, at last the whole.
+
+        Where outputs are ranked when all are complete, there is only the whole.
+        """
+        if not text.strip() or self._settings.minimum_risk or self._channel:
+            yield self.decode([text])[0].text
+            return
+        only = np.zeros([1], np.int64)
+        block = self._block([text], only, None)
+        for ids, found in self._engine.partial(block.batch(only), block.limits, only.astype(np.int32), rounded(int(block.limits[0]))):
+            if not found.is_over[0]:
+                yield self._task.decode_ids(self._codecs, [ids])[0]
+        yield next(iter(self._results(found, found.is_over))).text
+
     def _decode_some(
         self, texts: list[str], first: int, progress: Callable[[int], None] | None, demands: list[Demand] | None
     ) -> list[Decoded]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from seqcfg.decoding.best_tokens import FOR_XLA
@@ -12,6 +12,8 @@ from seqcfg.decoding.member import Member
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.decoding.ways import Ways
 from seqcfg.lazy import np, tf
+
+ENDLESS = 2**30  # more steps than any buffer has positions
 
 
 class Engine:
@@ -46,6 +48,16 @@ class Engine:
             sentences = np.concatenate([alive, over[: rung(len(alive)) - len(alive)]]).astype(np.int32)
             places = places[sentences]
 
+    def partial(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> Iterator[tuple[list[int], Hypotheses]]:
+        """Of one sentence, after each step: the tokens with which its best output will begin whatever follows, and what there is."""
+        state, shape = self._begin(inputs, limits, lines, size)
+        only = np.zeros([1], np.int32)
+        while True:
+            state, found = self._proceed(sorted(inputs), state, only, (1, *shape), most_steps=1)
+            yield self._search.settled(state.own, int(state.index)), found
+            if found.is_over[0] or int(state.index) > size:
+                return
+
     def _begin(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> tuple[State, tuple[int, ...]]:
         """The first state, and what tells one shape of it from another besides the rows."""
         times = tuple(value.shape[1] for value in inputs.values() if value.ndim > 1)
@@ -57,10 +69,13 @@ class Engine:
         self.ways.record(key, xla, time.monotonic() - begun, 1)
         return state, (size, *times)
 
-    def _proceed(self, names: list[str], state: State, sentences: Any, key: tuple[int, ...]) -> tuple[State, Hypotheses]:
+    def _proceed(
+        self, names: list[str], state: State, sentences: Any, key: tuple[int, ...], most_steps: int = ENDLESS
+    ) -> tuple[State, Hypotheses]:
         xla = self.ways.is_xla(key)
         begun, index = time.monotonic(), int(state.index)
-        state, found = self._functions(names, xla)[1](state, tf.constant(sentences), tf.constant(rung_below(len(sentences))))
+        numbers = tf.constant(sentences), tf.constant(rung_below(len(sentences))), tf.constant(most_steps)
+        state, found = self._functions(names, xla)[1](state, *numbers)
         result = Hypotheses(*(part.numpy() for part in found))
         self.ways.record(key, xla, time.monotonic() - begun, int(state.index) - index)
         return state, result
@@ -79,11 +94,11 @@ class Engine:
             state = begin(self._search, stepper, inputs, size, limits, lines)
             return state._replace(prepared=[w.context.prepared for w in views])
 
-        def proceed(state: State, sentences: Any, most_alive: Any) -> tuple[State, Hypotheses]:
+        def proceed(state: State, sentences: Any, most_alive: Any, most_steps: Any) -> tuple[State, Hypotheses]:
             views, stepper = self._stepper(inputs, xla)
             for w, prepared in zip(views, state.prepared, strict=True):
                 w.context.prepared.update(prepared)
-            state = follow(self._search, stepper, keep(state, self._search.rows, sentences), most_alive)
+            state = follow(self._search, stepper, keep(state, self._search.rows, sentences), most_alive, most_steps)
             return state, self._search.found(state.own)
 
         specs = {name: tf.TensorSpec([None] * len(value.shape), value.dtype) for name, value in inputs.items()}
@@ -92,7 +107,7 @@ class Engine:
         state = tf.nest.map_structure(
             lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), start.get_concrete_function().structured_outputs
         )
-        return start, tf.function(for_xla(proceed, xla), input_signature=[state, vector, scalar], autograph=False, jit_compile=xla)
+        return start, tf.function(for_xla(proceed, xla), input_signature=[state, vector, scalar, scalar], autograph=False, jit_compile=xla)
 
     def _stepper(self, inputs: dict[str, Any], xla: bool) -> tuple[list[Any], Any]:
         views = [member.view(for_xla=xla) for member in self._members]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from typing import Any, ClassVar, NamedTuple
 
 from seqcfg.component.kinds import Search
@@ -49,6 +50,12 @@ class Looped(Search):
 
     def found(self, own: Any) -> Hypotheses:
         raise TypeError(f"{type(self).__name__} defines no found")
+
+    def settled(self, own: Any, index: int) -> list[int]:
+        """The tokens with which the best output of the only sentence will begin, whatever follows, after `index` steps."""
+        found = self.found(own)
+        rows = zip(found.tokens[0].numpy(), found.lengths[0].numpy(), strict=True)
+        return os.path.commonprefix([row[:length].tolist() for row, length in rows])
 
     def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
         """Returns `num_outputs` hypotheses per sentence; a score of -inf marks a place that could not be filled.

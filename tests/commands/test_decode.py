@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from seqcfg.commands.decode import command as decode
+from seqcfg.commands.decode import show_growing
 from seqcfg.commands.score import command as score
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
@@ -165,3 +166,8 @@ def test_kill_9_while_decoding_loses_and_doubles_no_line(run, tmp_path):
     assert done.returncode == 0 and b"goes on after line" in done.stderr
     expected = call(decode, run, "--input", "-", input=everything).stdout
     assert (tmp_path / "out").read_text() == expected and expected.count("\n") == 2 * len(LINES)
+
+
+def test_a_growing_line_is_written_once(capsys):
+    show_growing(iter(["ein", "ein Mann", "eine Frau", "eine Frau."]))
+    assert capsys.readouterr().out == "ein Mann\neine Frau.\n"

@@ -215,3 +215,12 @@ def test_demands_of_single_lines_hold_in_any_batch():
         assert "qq" in found[2] and "x" in found[2] and found[3].startswith("b") and "ooo" in found[3]
     with pytest.raises(UserError, match="cannot write 'a b'"):
         decoder().decode(["abc"], demands=[Demand("a b")])
+
+
+@pytest.mark.parametrize("search", [Beam(width=3), Beam(width=3, n_best=3), Greedy(), Sample(seed=4)], ids=str)
+def test_what_is_shown_of_a_growing_output_is_how_it_begins(search):
+    for text in ("abcdefg", "z", " "):
+        one = decoder(Echo(sharpness=4.0), search=search)
+        shown, whole = list(one.partial(text)), one.decode([text])[0].text
+        assert shown[-1] == whole and all(whole.startswith(part) for part in shown)
+    assert len(set(one.partial("abcdefg"))) > 3
