@@ -1,6 +1,6 @@
 """Claims: what recipes say that a run must reach, beside what their sources published and what was measured last.
 
-Measurements lie in measured.json beside the recipes, one for each recipe: the run directories they came from may be gone.
+Measurements lie in measured.jsonl beside the recipes, a line for each recipe: the run directories they came from may be gone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from seqcfg.recipe.experiment import Experiment, load
 from seqcfg.runs.catalogue import list_runs
 from seqcfg.runs.durable import write_file
 
-MEASURED = "measured.json"
+MEASURED = "measured.jsonl"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,16 +92,16 @@ def read_measured(folder: Path) -> dict[str, Measurement]:
     """{recipe name: its last measurement}; empty where none was recorded. Raises UserError where the file is damaged."""
     path = folder / MEASURED
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        return {name: Measurement(**one) for name, one in told.items()}
+        told = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        return {one.pop("recipe"): Measurement(**one) for one in told}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise UserError(f"{path}: cannot be read: {error}", hint="restore it from a copy") from error
 
 
 def record(folder: Path, run: str) -> tuple[str, Measurement]:
-    """Puts what a run was evaluated to into measured.json; returns the recipe's name and the measurement.
+    """Puts what a run was evaluated to into measured.jsonl; returns the recipe's name and the measurement.
 
     The recipe is the one of the run's name. Values in which the run's recipe differs from it are noted. Raises UserError
     when there is no such recipe, or when the run was not evaluated on what the recipe claims.
@@ -116,8 +116,8 @@ def record(folder: Path, run: str) -> tuple[str, Measurement]:
             message = f"{run}: {one.metric} was not measured on {one.split!r}, as a claim of the recipe needs"
             raise UserError(message, hint=f"seqcfg evaluate {run} --split {one.split}")
     told = read_measured(folder) | {row.name: measurement}
-    plain = {name: dataclasses.asdict(one) for name, one in sorted(told.items())}
-    write_file(folder / MEASURED, json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
+    lines = [json.dumps({"recipe": name} | dataclasses.asdict(one), ensure_ascii=False) + "\n" for name, one in sorted(told.items())]
+    write_file(folder / MEASURED, "".join(lines))
     return row.name, measurement
 
 

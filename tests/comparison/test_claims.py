@@ -69,7 +69,7 @@ def test_a_missed_claim_and_an_old_table_fail_the_check(folder):
     called("recipes", "--record", "run")
     code, output = called("recipes", "--check")
     assert code == 1 and "mt/small: exact_match on test:" in output and "missed" in output
-    (folder / "measured.json").unlink()
+    (folder / "measured.jsonl").unlink()
     code, output = called("recipes", "--check")
     assert code == 1 and "is out of date" in output
     assert called("recipes", "--write")[0] == 0 and called("recipes", "--check")[0] == 0
@@ -78,7 +78,7 @@ def test_a_missed_claim_and_an_old_table_fail_the_check(folder):
 def test_a_measurement_says_what_was_not_as_the_recipe_has_it(folder):
     make_run("run", CLAIMED, rate=0.0, steps=20, overrides=["training.seed=3"])
     called("recipes", "--record", "run")
-    told = json.loads((folder / "measured.json").read_text())["mt/small"]
+    told = json.loads((folder / "measured.jsonl").read_text())
     assert told["note"] == "stopped at step 20 of 40; differs from the recipe in training.seed" and told["step"] == 20
 
 
@@ -111,10 +111,10 @@ def test_the_json_says_whether_claims_hold(folder):
 
 
 def test_measurements_of_recipes_that_are_gone_and_damaged_files_are_named(folder):
-    (folder / "measured.json").write_text('{"mt/gone": {"when": "", "hardware": "", "minutes": 1, "step": 1, "scores": []}}')
+    (folder / "measured.jsonl").write_text('{"recipe": "mt/gone", "when": "", "hardware": "", "minutes": 1, "step": 1, "scores": []}')
     with pytest.raises(UserError, match="no recipe 'mt/gone'"):
         called("recipes")
-    (folder / "measured.json").write_text("[")
+    (folder / "measured.jsonl").write_text("[")
     with pytest.raises(UserError, match="cannot be read"):
         called("recipes")
 
