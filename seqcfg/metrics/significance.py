@@ -8,6 +8,7 @@ as the n-gram counts of BLEU. `score` maps such sums [numbers] to the metric's v
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -50,7 +51,7 @@ class Interval:
 class PairedTest:
     """Two systems on the same lines. `difference` is second - first; `p` is the chance of one at least as large, either way.
 
-    low and high bound the difference with `confidence`; both are nan where the test says nothing of it.
+    low and high bound the difference with `confidence`; they are infinite where the test says nothing of it.
     """
 
     method: str
@@ -58,8 +59,8 @@ class PairedTest:
     second: float
     p: float
     samples: int
-    low: float = float("nan")
-    high: float = float("nan")
+    low: float = -math.inf
+    high: float = math.inf
     confidence: float = 0.95
 
     @property
