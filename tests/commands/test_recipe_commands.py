@@ -1,5 +1,6 @@
 """The commands about recipes, through click's runner and through the real entry point."""
 
+import ast
 import json
 import re
 import subprocess
@@ -112,7 +113,8 @@ def test_validate_can_be_held_to_what_changed(tmp_path, monkeypatch):
 
 
 def test_validate_needs_click_and_yaml_alone():
-    """What the page about CI promises: no other package of a third party is imported."""
+    """What the page about CI promises: no other package of a third party is imported, but for what Python 3.10 lacks."""
+    lacking = {"typing_extensions"} if sys.version_info < (3, 11) else set()
     code = (
         "import sys\nfrom seqcfg.cli import main\n"
         f"assert main(['validate', {TINY!r}]) == 0\nassert main(['validate', {BROKEN!r}, '--format', 'sarif']) == 1\n"
@@ -124,7 +126,7 @@ def test_validate_needs_click_and_yaml_alone():
         [sys.executable, "-c", "import sys; print(*sys.modules)"], capture_output=True, text=True, check=True
     ).stdout.split()
     done = subprocess.run([sys.executable, "-c", code, *always], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert set(ast.literal_eval(done.stdout.splitlines()[-1])) <= lacking
 
 
 def test_hooks_and_action_call_validate_as_it_is():
