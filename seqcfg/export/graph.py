@@ -10,12 +10,17 @@ from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
 from seqcfg.lazy import tf
 
+OUTSIDE = ("ensemble", "fusion", "noisy_channel", "minimum_risk")  # what decoding does beside the graph of one model
 BLANK = r"[\s\v\x1c-\x1f\x{85}\p{Z}]*"  # what str.strip() removes
 
 
 def exported_module(trained: Any, include_tokenizer: bool) -> tuple[Any, dict[str, Any]]:
-    """A tf.Module that owns weights and tokenizers, and its signatures by name (concrete functions)."""
+    """A tf.Module that owns weights and tokenizers, and its signatures by name (concrete functions).
+
+    Raises UserError where the recipe decodes with what a graph of one model does not do.
+    """
     task = trained.experiment.recipe.task
+    _refuse_what_is_outside(trained.experiment.recipe.decoding or Decoding())
     module = tf.Module(name="model")
     module.weights = {path: tf.Variable(value, trainable=False, name=path.replace("/", ".")) for path, value in trained.weights.items()}
     search = _search(trained, module.weights)
@@ -34,6 +39,12 @@ def exported_module(trained: Any, include_tokenizer: bool) -> tuple[Any, dict[st
 
     text = tf.function(translate, autograph=False).get_concrete_function(tf.TensorSpec([None], tf.string, name="text"))
     return module, {"serving_default": text, "ids": ids}
+
+
+def _refuse_what_is_outside(settings: Any) -> None:
+    for field in OUTSIDE:
+        if getattr(settings, field):
+            raise UserError(f"decoding.{field}: exported graphs do not do that", hint=f"export without it: --set decoding.{field}=null")
 
 
 def _search(trained: Any, weights: dict[str, Any]) -> Any:

@@ -89,6 +89,12 @@ def test_an_artefact_that_differs_is_refused_and_removed(run, monkeypatch):
     assert not list((trained.run.exports / "saved_model").glob("*.partial"))
 
 
+def test_a_ranking_that_the_graph_does_not_do_is_refused_by_name(run):
+    ranked = open_run(run, overrides=["decoding.search.n_best=2", "decoding.minimum_risk={}"])
+    with pytest.raises(UserError, match=r"decoding\.minimum_risk: exported graphs do not do that"):
+        artefact.export(ranked, SavedModel(), LINES)
+
+
 def test_without_the_tokenizer_ids_are_the_only_signature(run):
     folder, compared = artefact.export(open_run(run), SavedModel(version=3, include_tokenizer=False), LINES)
     assert compared == 0 and list(tf.saved_model.load(str(folder)).signatures) == ["serving_default"]
