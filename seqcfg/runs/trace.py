@@ -32,14 +32,20 @@ class Trace:
     def __init__(self, folder: Path, step: int):
         """Cuts what lies after `step` finished updates, or begins anew where earlier steps are missing."""
         self._steps, self._weights = folder / STEPS, folder / WEIGHTS
-        self._last = -1
+        self._last, self._added = -1, step
         with contextlib.suppress(OSError):
             self._cut(step)
 
     def add(self, rows: Any) -> None:
-        """Appends float32 [updates, 2]: loss and norm of consecutive updates."""
-        with contextlib.suppress(OSError), open(self._steps, "ab", buffering=0) as file:
-            file.write(np.asarray(rows, "<f4").tobytes())
+        """Appends float32 [updates, 2]: loss and norm of consecutive updates; what a full disk took before becomes unknown."""
+        content = np.asarray(rows, "<f4").tobytes()
+        start = self._added * ROW
+        self._added += len(content) // ROW
+        with contextlib.suppress(OSError), open(self._steps, "r+b" if self._steps.exists() else "x+b", buffering=0) as file:
+            there = min(file.seek(0, os.SEEK_END) // ROW * ROW, start)
+            file.truncate(there)
+            file.seek(there)
+            file.write(b"\xff" * (start - there) + content)
 
     def is_wanted(self, step: int) -> bool:
         """Whether the weights should be noted after this step although no checkpoint is written."""
@@ -52,7 +58,9 @@ class Trace:
         self._last = step
         line = json.dumps({"step": step, "weights": checksums(weights)})
         with contextlib.suppress(OSError), open(self._weights, "ab", buffering=0) as file:
-            file.write(line.encode() + b"\n")
+            end, content = file.seek(0, os.SEEK_END), line.encode() + b"\n"
+            if file.write(content) < len(content):  # a full disk: half a line would swallow the next
+                file.truncate(end)
 
     def _cut(self, step: int) -> None:
         whole = self._steps.exists() and self._steps.stat().st_size >= step * ROW

@@ -1,5 +1,7 @@
 """The trace of a run: bits of every step, cut where a run goes on."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,22 @@ def test_what_a_lock_holds_of_a_trace_comes_back_and_the_rest_is_unknown(tmp_pat
 def test_damaged_evidence_is_refused(tmp_path, told):
     with pytest.raises(UserError, match="evidence in the lock is damaged"):
         restore(tmp_path, told)
+
+
+def test_updates_that_a_full_disk_did_not_take_are_unknown_and_later_ones_keep_their_place(tmp_path):
+    trace = Trace(tmp_path, 0)
+    trace.add(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32))
+    os.truncate(tmp_path / STEPS, 12)  # what a short write leaves
+    trace.add(np.array([[5.0, 6.0]], np.float32))
+    rows = read_steps(tmp_path)
+    assert unknown(rows).tolist() == [False, True, False]
+    assert rows[[0, 2]].view("<f4").tolist() == [[1.0, 2.0], [5.0, 6.0]]
+
+
+def test_an_update_that_could_not_be_added_at_all_is_unknown(tmp_path, monkeypatch):
+    trace = Trace(tmp_path, 0)
+    with monkeypatch.context() as full:
+        full.setattr("builtins.open", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "no space left")))
+        trace.add(np.array([[1.0, 2.0]], np.float32))
+    trace.add(np.array([[3.0, 4.0]], np.float32))
+    assert unknown(read_steps(tmp_path)).tolist() == [True, False]
