@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqcfg.layers.static_shape import with_static_shape
 from seqcfg.lazy import tf
 
 
@@ -32,12 +33,12 @@ def repeat_rows(state: Any, width: int) -> Any:
 
 def take_rows(state: Any, rows: Any) -> Any:
     """The given rows (a vector of row numbers as long as the state has rows) of every tensor."""
-    return tf.nest.map_structure(lambda tensor: tf.ensure_shape(tf.gather(tensor, rows), tensor.shape), state)
+    return tf.nest.map_structure(lambda tensor: with_static_shape(tf.gather(tensor, rows), tensor.shape), state)
 
 
 def like(state: Any, pattern: Any) -> Any:
     """The state with the static shapes of the pattern, which a loop demands of its body."""
-    return tf.nest.map_structure(lambda tensor, old: tf.ensure_shape(tensor, old.shape), state, pattern)
+    return tf.nest.map_structure(lambda tensor, old: with_static_shape(tensor, old.shape), state, pattern)
 
 
 def log_total(logits: Any, best: Any, largest: Any) -> Any:

@@ -65,12 +65,9 @@ def _search(trained: Any, weights: dict[str, Any]) -> Any:
 
 
 def _limits(settings: Any, lengths: Any) -> Any:
-    """LengthLimit.longest for lengths [n] int32; float64, so that rounding is that of Python."""
-    ratio, offset, most = settings.length_limit.ratio, settings.length_limit.offset, settings.max_length
-    if ratio == 0:
-        return tf.fill(tf.shape(lengths), most)
-    scaled = tf.cast(tf.floor(tf.constant(ratio, tf.float64) * tf.cast(lengths, tf.float64)), tf.int32)
-    return tf.minimum(scaled + offset, most)
+    """LengthLimit.longest for lengths [n] int32: a table of what Python computes, for exact rounding and for engines without float64."""
+    longest = [settings.length_limit.longest(length, settings.max_length) for length in range(settings.max_source_length + 1)]
+    return tf.gather(tf.constant(longest, tf.int32), lengths)
 
 
 def _floors(settings: Any, lengths: Any, limits: Any) -> dict[str, Any]:
@@ -78,8 +75,8 @@ def _floors(settings: Any, lengths: Any, limits: Any) -> dict[str, Any]:
     floor = settings.length_floor
     if not (floor.ratio or floor.offset):
         return {}
-    scaled = tf.cast(tf.floor(tf.constant(floor.ratio, tf.float64) * tf.cast(lengths, tf.float64)), tf.int32)
-    return {"rule_floor": tf.minimum(scaled + floor.offset, limits)}
+    shortest = [floor.shortest(length) for length in range(settings.max_source_length + 1)]
+    return {"rule_floor": tf.minimum(tf.gather(tf.constant(shortest, tf.int32), lengths), limits)}
 
 
 def _cut(inputs: dict[str, Any], trained: Any) -> dict[str, Any]:

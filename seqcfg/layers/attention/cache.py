@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqcfg.layers.static_shape import with_static_shape
 from seqcfg.lazy import tf, xla_ops
 
 
@@ -18,11 +19,11 @@ def write(buffer: Any, index: Any, new: Any) -> Any:
     places = tf.stack([tf.range(rows), tf.fill([rows], index)], axis=1)
     flat = tf.reshape(buffer, [rows, shape[2], buffer.shape[3]])
     flat = tf.tensor_scatter_nd_update(flat, places, tf.reshape(new, [rows, buffer.shape[3]]))
-    return tf.ensure_shape(tf.reshape(flat, shape), buffer.shape)
+    return with_static_shape(tf.reshape(flat, shape), buffer.shape)
 
 
 def write_for_xla(buffer: Any, index: Any, new: Any) -> Any:
     """As `write`, by an operation that XLA alone has; scatters become loops there."""
     zero = tf.constant(0)
     written = xla_ops.xla_dynamic_update_slice(input=buffer, update=new, indices=tf.stack([zero, zero, index, zero]))
-    return tf.ensure_shape(written, buffer.shape)
+    return with_static_shape(written, buffer.shape)

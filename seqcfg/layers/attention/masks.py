@@ -13,7 +13,7 @@ def allowed(query: Sequence, source: Sequence, causal: bool) -> Any:
 
     `causal` allows source positions up to that of the query; both then begin at the same position.
     """
-    mask = None if source.mask is None else source.mask[:, tf.newaxis, tf.newaxis, :]
+    mask = None if source.mask is None else for_all_queries(source.mask)
     if causal:
         order = tf.range(tf.shape(query.values)[1])[:, tf.newaxis] >= tf.range(tf.shape(source.values)[1])
         mask = both(mask, order[tf.newaxis, tf.newaxis])
@@ -21,6 +21,11 @@ def allowed(query: Sequence, source: Sequence, causal: bool) -> Any:
         same = tf.equal(query.segments[:, tf.newaxis, :, tf.newaxis], source.segments[:, tf.newaxis, tf.newaxis, :])
         mask = both(mask, same)
     return mask
+
+
+def for_all_queries(mask: Any) -> Any:
+    """Real positions of a source, [batch, source] -> [batch, 1, 1, source]; a slice with new axes would not convert to TFLite."""
+    return tf.expand_dims(tf.expand_dims(mask, 1), 1)
 
 
 def both(first: Any, second: Any) -> Any:

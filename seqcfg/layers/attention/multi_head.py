@@ -93,7 +93,7 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
             keys, values = self.keys_and_values(w, memory.values)
             fixed = {"keys": keys, "values": values}
             if memory.mask is not None:
-                fixed["bias"] = masks.bias(memory.mask[:, tf.newaxis, tf.newaxis, :], w.context.dtype)
+                fixed["bias"] = masks.bias(masks.for_all_queries(memory.mask), w.context.dtype)
             w.prepare(self._joined(w, ["query"]))
             return fixed, {}
         if not self.causal:
