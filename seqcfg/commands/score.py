@@ -49,10 +49,10 @@ class Judge:
     """Scores rows of (source, target), or of targets alone, and adds up what it has seen."""
 
     def __init__(self, run: str, checkpoint: str, overrides: tuple[str, ...], style: str, tokens: bool, is_given: bool):
-        from seqcfg.commands.decode import tokens_of
         from seqcfg.decoding.scoring import Scorer
         from seqcfg.decoding.settings import Decoding
         from seqcfg.errors import UserError
+        from seqcfg.evaluation.answerer import purpose_of, target_codec_of
         from seqcfg.evaluation.written import Style
         from seqcfg.tasks.partners import partners_of
         from seqcfg.tasks.trained import open_run
@@ -64,21 +64,12 @@ class Judge:
         if not is_given and not getattr(task, "continues", False):
             raise UserError(f"the task {task.type} needs sources", hint="add --source FILE, line n of which belongs to line n of --target")
         settings = trained.experiment.recipe.decoding or Decoding()
-        self._scorer = Scorer(
-            task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision, partners_of(trained, settings, say)
-        )
-        self._style = Style(style, tokens_of=tokens_of(task, trained.codecs) if tokens else None)
+        partners = partners_of(trained, settings, say)
+        self._scorer = Scorer(task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision, partners)
+        self._style = Style(style, tokens_of=target_codec_of(task, trained.codecs, "leave out --tokens").tokens if tokens else None)
         self._sums = {"lines": 0, "tokens": 0, "words": 0, "bytes": 0}
         self._total = 0.0
-        fingerprint = trained.experiment.fingerprint
-        self.purpose = {
-            "checkpoint": trained.label,
-            "model": fingerprint["model"],
-            "decoding": fingerprint["decoding"],
-            "format": style,
-            "tokens": tokens,
-            "source": is_given,
-        }
+        self.purpose = purpose_of(trained, partners) | {"format": style, "tokens": tokens, "source": is_given}
 
     def __call__(self, rows: list[tuple[str, ...]], first: int, progress: Callable[[int], None]) -> str:
         from seqcfg.metrics.perplexity import size, words

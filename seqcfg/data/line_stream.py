@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import select
 import sys
@@ -18,6 +17,7 @@ FIRST_BLOCK, MAX_BLOCK = 64, 4096  # lines read before any is decoded: few at fi
 MAX_PADDED = 1 << 24  # lines of a block times the characters of its longest: what padding may cost
 PAUSE_SECONDS = 0.02  # a writer that is silent for so long waits for answers
 SHOWN_BAD = 5
+ENDED = object()  # what a stream without further lines gives
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -88,16 +88,19 @@ class LineStream:
 
 
 def rows_of(streams: list[LineStream]) -> Iterator[tuple[str, ...] | None]:
-    """The lines of parallel streams side by side, and None where a single one pauses; raises UserError if one ends early."""
-    if len(streams) == 1:
-        for text in streams[0].texts():
-            yield None if text is None else (text,)
-        return
-    columns = [(text for text in stream.texts() if text is not None) for stream in streams]
-    for row in itertools.zip_longest(*columns):
-        whole = tuple(text for text in row if text is not None)
+    """The lines of parallel streams side by side, and None where the first one pauses; raises UserError if one ends early."""
+    first, rest = streams[0].texts(), [(text for text in stream.texts() if text is not None) for stream in streams[1:]]
+    while True:
+        text = next(first, ENDED)
+        if text is None:
+            yield None
+            continue
+        row = [text, *(next(column, ENDED) for column in rest)]
+        if all(one is ENDED for one in row):
+            return
+        whole = tuple(one for one in row if isinstance(one, str))
         if len(whole) < len(row):
-            short = streams[row.index(None)]
+            short = streams[row.index(ENDED)]
             raise UserError(f"{short.name} has {short.number} lines, and the other side has more", hint="line n belongs to line n")
         yield whole
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os.path
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
@@ -11,6 +10,7 @@ from seqcfg.component.component import param
 from seqcfg.component.reserved_ids import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
 from seqcfg.decoding.best_tokens import best_tokens, largest
+from seqcfg.decoding.coverage import coverage, most_coverage
 from seqcfg.decoding.length_penalty import Formula, penalty, plain_penalty
 from seqcfg.decoding.loop import Looped, State
 from seqcfg.decoding.rows import extent, take_rows, total_of, write_column
@@ -19,8 +19,6 @@ from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
-LEAST_COVERAGE = 0.001
-COVERAGE_CAPS = {"lingvo": 0.5}  # by formula; 1 elsewhere
 
 
 class Finished(NamedTuple):
@@ -103,9 +101,9 @@ class Beam(Looped, type="beam"):
     def rows(self) -> int:
         return self.width
 
-    def rank(self, log_probability: float, length: int) -> float:
-        """The score of an output of this log-probability and length, the end id counted."""
-        return log_probability / plain_penalty(self.formula, self.length_penalty, length)
+    def rank(self, log_probability: float, length: int, covered: float = 0.0) -> float:
+        """The score of an output of this log-probability, length (the end id counted) and coverage."""
+        return log_probability / plain_penalty(self.formula, self.length_penalty, length) + self.coverage_penalty * covered
 
     def first(self, batch: Any, size: Any) -> Alive:
         kept = self.n_best
@@ -146,8 +144,8 @@ class Beam(Looped, type="beam"):
         wanted = stepper.wanted(state.fixed, moving) if hasattr(stepper, "wanted") else None
         values, ids = self._continuations(stepper, logits, state, wanted)
         totals = own.log_probabilities[..., None] + values  # [batch, width, count]
-        coverage = self._coverage(state.fixed, moving)
-        finished = self._finish(values, ids, totals, coverage, state)
+        covered = self._coverage(state.fixed, moving)
+        finished = self._finish(values, ids, totals, covered, state)
 
         alive = tf.where(ids == END, IMPOSSIBLE, totals)
         if wanted is not None:
@@ -159,7 +157,7 @@ class Beam(Looped, type="beam"):
         parents = places // count
         rows = tf.reshape(parents + self.width * tf.range(tf.shape(parents)[0])[:, None], [-1])
         sequences = write_column(tf.gather(own.sequences, parents, batch_dims=1), state.index, tokens)
-        over = self._is_beaten(state, tf.reduce_max(log_probabilities, axis=1), finished, coverage)
+        over = self._is_beaten(state, tf.reduce_max(log_probabilities, axis=1), finished, covered)
         alive = tf.where(over[:, None], IMPOSSIBLE, log_probabilities)
         return state._replace(own=Alive(tokens, alive, sequences, finished), moving=take_rows(moving, rows) if self.width > 1 else moving)
 
@@ -186,14 +184,11 @@ class Beam(Looped, type="beam"):
         """What coverage adds to the score of each hypothesis [batch, width], and at most to that of what follows [batch]; 0 for none."""
         if not self.coverage_penalty:
             return 0.0, 0.0
-        cap = COVERAGE_CAPS.get(self.formula, 1.0)
         got = tf.reshape(moving["coverage"], [-1, self.width, extent(moving["coverage"], 1)])
-        is_real = tf.cast(fixed["is_real"], tf.float32)[:, None]  # [batch, 1, source]
-        added = tf.reduce_sum(tf.math.log(tf.clip_by_value(got, LEAST_COVERAGE, cap)) * is_real, axis=-1)
-        most = math.log(cap) * tf.reduce_sum(is_real, axis=[1, 2])
+        added, most = coverage(got, fixed["is_real"][:, None], self.formula), most_coverage(fixed["is_real"], self.formula)
         return self.coverage_penalty * added, self.coverage_penalty * most
 
-    def _finish(self, values: Any, ids: Any, totals: Any, coverage: Any, state: State) -> Finished:
+    def _finish(self, values: Any, ids: Any, totals: Any, covered: Any, state: State) -> Finished:
         ends = ids == END
         if self.eos_margin is not None:
             ends &= values >= tf.reduce_max(values, axis=-1, keepdims=True) - self.eos_margin
@@ -209,7 +204,7 @@ class Beam(Looped, type="beam"):
         old = state.own.finished
         length = state.index + 1
         kept = old.scores.shape[1]
-        ranked = new / penalty(self.formula, self.length_penalty, length) + coverage[0]
+        ranked = new / penalty(self.formula, self.length_penalty, length) + covered[0]
         scores, places = largest(tf.concat([old.scores, ranked], axis=1), kept)
 
         def choose(earlier: Any, later: Any) -> Any:
@@ -224,10 +219,10 @@ class Beam(Looped, type="beam"):
             count=old.count + tf.math.count_nonzero(new > IMPOSSIBLE, axis=1, dtype=tf.int32),
         )
 
-    def _is_beaten(self, state: State, best_alive: Any, finished: Finished, coverage: Any) -> Any:
+    def _is_beaten(self, state: State, best_alive: Any, finished: Finished, covered: Any) -> Any:
         """Which sentences [batch] need no further step, given the largest log-probability alive."""
         length = state.limits + 1 if self.stop == "certain" else state.index + 1
-        bound = best_alive / penalty(self.formula, self.length_penalty, length) + coverage[1]
+        bound = best_alive / penalty(self.formula, self.length_penalty, length) + covered[1]
         over = finished.scores[:, self.n_best - 1] >= bound
         if self.stop == "full":
             over = finished.count >= self.width

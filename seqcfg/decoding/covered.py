@@ -22,10 +22,8 @@ class Covered:
             self.wanted = lambda fixed, moving: stepper.wanted(fixed["model"], moving["model"])
 
     def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]:
-        if "source_length" not in inputs:
-            raise UserError("coverage needs a source, and this task has none", hint="decoding.search.coverage_penalty: 0")
+        is_real = real_positions(inputs)
         fixed, moving = self._stepper.start(inputs, max_length)
-        is_real = tf.sequence_mask(inputs["source_length"], extent(inputs["source"], 1))
         return {"model": fixed, "is_real": is_real}, {"model": moving, "coverage": tf.zeros(tf.shape(is_real))}
 
     def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
@@ -35,11 +33,28 @@ class Covered:
             inner, logits = self._stepper.step(fixed["model"], moving["model"], tokens, index)
         finally:
             self._w.context.watched = before
-        if not seen:
-            raise UserError("no layer of the model attends to a memory", hint="decoding.search.coverage_penalty: 0")
+        refuse_nothing(seen)
         shape = tf.shape(moving["coverage"])
-        layers = [tf.reshape(tf.reduce_mean(tf.cast(one, tf.float32), axis=1), shape) for one in seen.values()]
+        layers = [tf.reshape(mean_over_heads(one), shape) for one in seen.values()]
         return {"model": inner, "coverage": moving["coverage"] + tf.add_n(layers) / len(layers)}, logits
 
     def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
         return self._stepper.logits(inputs, ids, lengths)
+
+
+def mean_over_heads(attention: Any) -> Any:
+    """[batch, heads, target, source] -> [batch, target, source], in float32."""
+    return tf.reduce_mean(tf.cast(attention, tf.float32), axis=1)
+
+
+def real_positions(inputs: dict[str, Any]) -> Any:
+    """Which source positions are no padding [batch, source]; raises UserError where there is no source."""
+    if "source_length" not in inputs:
+        raise UserError("coverage needs a source, and this task has none", hint="decoding.search.coverage_penalty: 0")
+    return tf.sequence_mask(inputs["source_length"], extent(inputs["source"], 1))
+
+
+def refuse_nothing(seen: dict[str, Any]) -> None:
+    """Raises UserError where no layer showed its attention."""
+    if not seen:
+        raise UserError("no layer of the model attends to a memory", hint="decoding.search.coverage_penalty: 0")

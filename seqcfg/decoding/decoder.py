@@ -134,7 +134,7 @@ class Decoder:
         cuts = [cut(member.encoded(texts), self._settings.max_source_length) for member in self._members]
         lengths, num_cut = cuts[0][1:]
         self.num_cut += num_cut
-        rules, least = rules_of(self._settings, lengths, demands, self._task, self._codecs)
+        rules, least = rules_of(self._settings, lengths, lines, demands, self._task, self._codecs)
         limit, most = self._settings.length_limit, self._settings.max_length
         limits = np.maximum([limit.longest(int(length), most) for length in lengths], least).astype(np.int32)
         return Block([one[0] for one in cuts], cap_rules(rules, limits), lengths, limits, lines)

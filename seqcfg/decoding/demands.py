@@ -16,10 +16,12 @@ class Demand(NamedTuple):
     phrases: tuple[str, ...] = ()
 
 
-def rules_of(settings: Any, lengths: Any, demands: list[Demand] | None, task: Any, codecs: dict[str, Any]) -> tuple[dict[str, Any], Any]:
+def rules_of(
+    settings: Any, lengths: Any, lines: Any, demands: list[Demand] | None, task: Any, codecs: dict[str, Any]
+) -> tuple[dict[str, Any], Any]:
     """({name of a rule: array [lines, ...]}, how many tokens the demands of each line need), see `Ruled`.
 
-    Raises UserError for a text that the target vocabulary cannot write.
+    lines [lines] are their numbers, from 0. Raises UserError, naming the line, for a text that the target vocabulary cannot write.
     """
     rules: dict[str, Any] = {}
     least = np.zeros([len(lengths)], np.int32)
@@ -27,11 +29,11 @@ def rules_of(settings: Any, lengths: Any, demands: list[Demand] | None, task: An
     if floor.ratio or floor.offset:
         rules["rule_floor"] = np.array([floor.shortest(int(length)) for length in lengths], np.int32)
     if demands and any(demand.prefix for demand in demands):
-        rows = [ids[0] for ids in _ids(task, codecs, [[demand.prefix] for demand in demands])]
+        rows = [ids[0] for ids in _ids(task, codecs, lines, [[demand.prefix] for demand in demands])]
         rules["rule_prefix"], rules["rule_prefix_length"] = _padded(rows)
         least += rules["rule_prefix_length"]
     if demands and any(demand.phrases for demand in demands):
-        phrases = _ids(task, codecs, [list(demand.phrases) for demand in demands])
+        phrases = _ids(task, codecs, lines, [list(demand.phrases) for demand in demands])
         number = max(len(one) for one in phrases)
         flat, flat_lengths = _padded([ids for one in phrases for ids in [*one, *([[]] * (number - len(one)))]])
         rules["rule_phrases"] = flat.reshape(len(phrases), number, -1)
@@ -47,13 +49,15 @@ def cap_rules(rules: dict[str, Any], limits: Any) -> dict[str, Any]:
     return rules | {"rule_phrases_limit": limits} if "rule_phrases" in rules else rules
 
 
-def _ids(task: Any, codecs: dict[str, Any], texts: list[list[str]]) -> list[list[list[int]]]:
+def _ids(task: Any, codecs: dict[str, Any], lines: Any, texts: list[list[str]]) -> list[list[list[int]]]:
     codec = task.target_codec(codecs)
     found = [list(codec.encode(one)) for one in texts]
-    for one, rows in zip(texts, found, strict=True):
+    for line, one, rows in zip(lines, texts, found, strict=True):
         for text, ids in zip(one, rows, strict=True):
             if any(number < NUM_RESERVED for number in ids):
-                raise UserError(f"the target vocabulary cannot write {text!r}", hint="write it with characters of the training text")
+                raise UserError(
+                    f"line {line + 1}: the target vocabulary cannot write {text!r}", hint="write it with characters of the training text"
+                )
     return found
 
 

@@ -10,6 +10,14 @@ from seqcfg.lazy import tf
 Role = Literal["model", "prior", "channel", "channel_prior"]
 
 
+class Origin(NamedTuple):
+    """Where weights come from: the checkpoint's name, the fingerprint of the model's recipe, the checksum of the weights."""
+
+    checkpoint: str = ""
+    model: str = ""
+    weights: str = ""
+
+
 class Member(NamedTuple):
     """One model and its part: a `model` reads the input, a `prior` is a language model over outputs.
 
@@ -24,6 +32,7 @@ class Member(NamedTuple):
     precision: str = "float32"
     role: Role = "model"
     weight: float = 1.0
+    origin: Origin = Origin()
 
     def encoded(self, texts: list[str]) -> dict[str, Any]:
         """Its inputs for these texts; a prior continues the empty text."""

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from seqcfg.decoding.block import Block
 from seqcfg.decoding.composing import compose
+from seqcfg.decoding.coverage import coverage
+from seqcfg.decoding.covered import mean_over_heads, real_positions, refuse_nothing
 from seqcfg.decoding.inputs import batches_by_length, cut
 from seqcfg.decoding.member import Member, as_variables
 from seqcfg.errors import UserError
@@ -17,7 +19,7 @@ PAIRS_AT_ONCE = 8192  # that are encoded and sorted together
 
 
 class Scored(NamedTuple):
-    """One pair: `ids` of the target with its end id, the log-probability of each, their sum, and the sum as the search ranks it.
+    """One pair: `ids` of the target with its end id, the log-probability of each, their sum, and its score as the search ranks it.
 
     `num_best` is how many of the ids are the most probable ones where they stand.
     """
@@ -79,19 +81,19 @@ class Scorer:
             batch = block.batch(chosen)
             rows = ids[chosen, : int(id_lengths[chosen].max())]
             found = self._run(batch, rows, id_lengths[chosen])
-            for place, row, values, is_best in zip(chosen, rows, *found, strict=True):
-                results[place] = self._scored(row, values, is_best, int(id_lengths[place]))
+            for place, row, values, is_best, covered in zip(chosen, rows, *found, strict=True):
+                results[place] = self._scored(row, values, is_best, int(id_lengths[place]), float(covered))
             done += len(chosen)
             yield results if done == len(results) else [], done
 
-    def _scored(self, ids: Any, values: Any, is_best: Any, length: int) -> Scored:
+    def _scored(self, ids: Any, values: Any, is_best: Any, length: int, covered: float) -> Scored:
         total = float(values[:length].sum(dtype=np.float64))
         rank = getattr(self._settings.search, "rank", None)
-        score = rank(total, length) if rank else total
+        score = rank(total, length, covered) if rank else total
         return Scored(ids[:length].tolist(), values[:length].tolist(), total, score, int(is_best[:length].sum()))
 
     def _run(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> list[Any]:
-        """The log-probability of each id [batch, time], 0 behind the lengths, and whether no other is above it, as numpy arrays."""
+        """Of each id [batch, time] its log-probability, 0 behind the lengths, and whether no other is above it; coverage [batch]."""
         if self._traced is None:
             specs = {name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in inputs.items()}
             signature = [specs, tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
@@ -100,12 +102,24 @@ class Scorer:
         return [found.numpy() for found in self._traced(tensors, tf.constant(ids), tf.constant(lengths))]
 
     def _forced(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
-        views = [member.view() for member in self._members]
-        stepper = compose(self._members, self._settings, views)
+        seen: dict[str, Any] = {}
+        first, *others = self._members
+        stepper = compose(self._members, self._settings, [first.view(watched=seen), *(member.view() for member in others)])
         logits = tf.cast(stepper.logits(inputs, ids, lengths), tf.float32)
         if len(self._members) == 1:  # a mixture gives log-probabilities, of which the sum is not 1 where there is a prior
             found = -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, logits)
         else:
             found = tf.gather(logits, ids, batch_dims=2)
         is_real = tf.sequence_mask(lengths, tf.shape(ids)[1])
-        return tf.where(is_real, found, 0.0), tf.argmax(logits, axis=-1, output_type=tf.int32) == ids
+        is_best = tf.argmax(logits, axis=-1, output_type=tf.int32) == ids
+        return tf.where(is_real, found, 0.0), is_best, self._coverage(inputs, seen, is_real)
+
+    def _coverage(self, inputs: dict[str, Any], seen: dict[str, Any], is_real: Any) -> Any:
+        """What `Beam` finds covered [batch], from the attention [batch, heads, target, source] of layers; 0 where it does not ask."""
+        search = self._settings.search
+        if not getattr(search, "coverage_penalty", 0):
+            return tf.zeros(tf.shape(is_real)[:1])
+        source = real_positions(inputs)
+        refuse_nothing(seen)
+        got = [tf.reduce_sum(tf.where(is_real[..., None], mean_over_heads(one), 0.0), axis=1) for one in seen.values()]
+        return coverage(tf.add_n(got) / len(got), source, search.formula)

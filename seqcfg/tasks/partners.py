@@ -7,7 +7,7 @@ from typing import Any
 
 from seqcfg.decoding.member import Member, Role
 from seqcfg.errors import UserError
-from seqcfg.tasks.trained import open_run
+from seqcfg.tasks.trained import open_run, origin
 
 
 def partners_of(trained: Any, settings: Any, warn: Callable[[str], None] = print) -> list[Member]:
@@ -36,7 +36,7 @@ def _opened(folder: str, checkpoint: str, role: Role, weight: float, warn: Calla
     wanted = "language_modeling" if role in ("prior", "channel_prior") else "translation" if role == "channel" else task.type
     if task.type != wanted:
         raise UserError(f"{folder}: is a run of a {task.type} task, and one of {wanted} is needed", hint="name another run in decoding")
-    return Member(task, other.declaration, other.weights, other.codecs, other.precision, role, weight)
+    return Member(task, other.declaration, other.weights, other.codecs, other.precision, role, weight, origin(other))
 
 
 def _member(trained: Any, folder: str, checkpoint: str, role: Role, weight: float, warn: Callable[[str], None]) -> Member:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 from seqcfg.checkpoints.average import average
 from seqcfg.checkpoints.contents import MANIFEST_FILE, DamagedCheckpoint
 from seqcfg.checkpoints.read import CheckpointInfo, find, latest_valid, load_arrays, read_contents
+from seqcfg.decoding.member import Origin
 from seqcfg.errors import UserError
+from seqcfg.lazy import np
 from seqcfg.recipe.experiment import load
 from seqcfg.runs.directory import RunDirectory
 
@@ -59,6 +62,15 @@ def open_run(folder: str | Path, checkpoint: str = "best", overrides: Iterable[s
     name = chosen[-1].path.name
     label = name if len(chosen) == 1 else f"average-{len(chosen)}-{name}"
     return Trained(experiment, run, codecs, weights, chosen[-1].step, label)
+
+
+def origin(trained: Trained) -> Origin:
+    """Where its weights come from: what tells outputs of one run from those of another."""
+    digest = hashlib.blake2b(digest_size=16)
+    for path in sorted(trained.weights):
+        digest.update(path.encode() + b"\0")
+        digest.update(np.ascontiguousarray(trained.weights[path]))
+    return Origin(trained.label, trained.experiment.fingerprint["model"], digest.hexdigest())
 
 
 def _read(folder: Path, wanted: str, best: Any, warn: Callable[[str], None]) -> tuple[list[CheckpointInfo], dict[str, Any]]:

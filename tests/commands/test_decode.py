@@ -17,6 +17,7 @@ from seqcfg.commands.decode import show_growing
 from seqcfg.commands.score import command as score
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
+from seqcfg.evaluation.answerer import Answerer, Asked
 from tests.evaluation.small_run import make_run
 
 LINES = ["seven", "", "twenty two", "eight hundred and three", "  ", "one"]
@@ -89,6 +90,22 @@ def test_the_score_of_an_output_is_what_decode_said(run, tmp_path):
     assert compared >= 1
 
 
+def test_the_score_counts_coverage_as_decode_does(run, tmp_path):
+    covered = ["--set", "decoding.search.coverage_penalty=0.4", "--set", "decoding.search.formula=gnmt"]
+    decoded = call(decode, run, "--input", "-", "--format", "jsonl", "--scores", "--tokens", *covered, input="\n".join(LINES))
+    entries = [json.loads(line) for line in decoded.stdout.splitlines()]
+    (tmp_path / "sources").write_text("\n".join(LINES) + "\n")
+    (tmp_path / "targets").write_text("\n".join(entry["text"] for entry in entries) + "\n")
+    arguments = ("--source", tmp_path / "sources", "--target", tmp_path / "targets", "--format", "jsonl")
+    plain, counted = ([json.loads(line) for line in call(score, run, *arguments, *more).stdout.splitlines()] for more in ((), covered))
+    is_text = [bool(line.strip()) and len(one["text"].encode()) == len(one["tokens"][0]) for line, one in zip(LINES, entries)]
+    assert any(is_text)
+    for is_compared, entry, one, other in zip(is_text, entries, counted, plain):
+        if is_compared:
+            assert one["score"] == pytest.approx(entry["scores"][0], abs=1e-4)
+            assert one["score"] < one["log_probability"] / ((5 + one["length"]) / 6) and one["log_probability"] == other["log_probability"]
+
+
 def test_score_refuses_sides_that_do_not_fit(run, tmp_path):
     (tmp_path / "two").write_text("a\nb\n")
     (tmp_path / "one").write_text("a\n")
@@ -105,6 +122,67 @@ def test_decode_says_what_it_cannot_do(run, tmp_path):
         call(decode, run, "--input", tmp_path / "none")
     assert call(decode, run).exit_code == 2
     assert call(decode, run, "--input", "-", "--n-best", "2").exit_code == 2
+
+
+def test_outputs_begin_with_and_contain_what_is_demanded_of_their_line(run, tmp_path):
+    (tmp_path / "in").write_text("seven\n\neight\none\n")
+    (tmp_path / "prefixes").write_text("ab\nx\n\n\n")
+    (tmp_path / "phrases").write_text("\n\nq\tzz\n\n")
+    demands = ["--prefixes", tmp_path / "prefixes", "--phrases", tmp_path / "phrases"]
+    plain = call(decode, run, "--input", tmp_path / "in").stdout.split("\n")
+    found = call(decode, run, "--input", tmp_path / "in", *demands).stdout.split("\n")
+    assert found[0].startswith("ab") and found[1] == "" and "q" in found[2] and "zz" in found[2] and found[3] == plain[3]
+    assert call(decode, run, "--input", "-", *demands, input=(tmp_path / "in").read_text()).stdout.split("\n") == found
+    only = call(decode, run, "--input", tmp_path / "in", "--phrases", tmp_path / "phrases").stdout.split("\n")
+    assert only[0] == plain[0] and only[2] == found[2]
+
+
+def test_demands_that_cannot_be_met_are_refused_with_their_line(run, tmp_path):
+    (tmp_path / "in").write_text("a\nb\n")
+    (tmp_path / "one").write_text("x\n")
+    with pytest.raises(UserError, match="one has 1 lines, and the other side has more"):
+        call(decode, run, "--input", tmp_path / "in", "--prefixes", tmp_path / "one")
+    with pytest.raises(UserError, match="there is no such file"):
+        call(decode, run, "--input", tmp_path / "in", "--phrases", tmp_path / "none")
+    assert call(decode, run, "--interactive", "--prefixes", tmp_path / "one", input="").exit_code == 2
+    assert call(decode, run, "--input", tmp_path / "in", "--prefixes", "-").exit_code == 2
+
+
+def test_an_interrupted_output_is_not_continued_with_other_demands(run, tmp_path, monkeypatch):
+    for name, text in (("in", "a\nb\nc\nd\n"), ("first", "x\ny\nx\ny\n"), ("second", "y\ny\nx\ny\n")):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr("seqcfg.evaluation.answering.blocks", one_by_one)
+    calls, search = [], Decoder.decode
+
+    def dies(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise Killed
+        return search(self, *arguments)
+
+    monkeypatch.setattr(Decoder, "decode", dies)
+    arguments = (decode, run, "--input", tmp_path / "in", "--output", tmp_path / "out")
+    with pytest.raises(Killed):
+        call(*arguments, "--prefixes", tmp_path / "first")
+    with pytest.raises(UserError, match="was begun with demanded"):
+        call(*arguments)
+    with pytest.raises(UserError, match="first 2 lines of the input are not those"):
+        call(*arguments, "--prefixes", tmp_path / "second")
+    call(*arguments, "--prefixes", tmp_path / "first")
+    assert [line[0] for line in (tmp_path / "out").read_text().splitlines()] == ["x", "y", "x", "y"]
+
+
+def test_what_an_output_was_made_with_names_the_runs_that_joined_in(run, tmp_path):
+    purposes = []
+    for checkpoint in ("10", "20"):
+        joined = f"decoding.ensemble={{runs: [{run}], checkpoint: '{checkpoint}'}}"
+        purposes.append(Answerer(str(run), "best", (joined,), Asked(), print).purpose)
+    alone = Answerer(str(run), "best", (), Asked(), print).purpose
+    assert alone["partners"] == [] and [one["partners"][0][:2] for one in purposes] == [
+        ["model", "step-00000010"], ["model", "step-00000020"],
+    ]  # fmt: skip
+    assert purposes[0]["partners"][0][3] == alone["weights"] != purposes[1]["partners"][0][3]
+    assert json.loads(json.dumps(purposes[0])) == purposes[0]  # as the file beside the output holds it
 
 
 def test_interactive_answers_line_by_line(run):

@@ -213,8 +213,8 @@ def test_demands_of_single_lines_hold_in_any_batch():
         found = [result.text for result in one.decode(["abc", "abc", "hello", "a"], demands=demands)]
         assert found[0].startswith("zz") and found[1] == "bcdd"[:3] + found[1][3:] and len(found[1]) >= 4
         assert "qq" in found[2] and "x" in found[2] and found[3].startswith("b") and "ooo" in found[3]
-    with pytest.raises(UserError, match="cannot write 'a b'"):
-        decoder().decode(["abc"], demands=[Demand("a b")])
+    with pytest.raises(UserError, match="line 8: the target vocabulary cannot write 'a b'"):
+        decoder().decode(["a", "abc"], first=6, demands=[Demand(), Demand("a b")])
 
 
 @pytest.mark.parametrize("search", [Beam(width=3), Beam(width=3, n_best=3), Greedy(), Sample(seed=4)], ids=str)
