@@ -16,13 +16,14 @@ class Layer(Component, kind="layer"):
     """A function of weights and an input tensor.
 
     `declare(d, dim) -> dim` is plain Python: it names weights and children on the declaration `d` and passes the
-    width upward. `dim` is an int, or a tuple of feature axes when `feature_axes` is not 1.
+    width upward. `dim` is an int, or a tuple of feature axes when `feature_axes` is not 1; where that is None the layer
+    takes any number of them: maps over time and frequency, [batch, time, frequency, channels], have two.
     `__call__(w, x) -> y` is plain TensorFlow on `x [batch, time, dim]`; `w` is the view on the declared weights.
     A layer given a `Sequence` is applied to its values; a layer that must see masks, memory or positions
     derives from `SequenceLayer`.
     """
 
-    feature_axes: ClassVar[int] = 1
+    feature_axes: ClassVar[int | None] = 1
 
     def declare(self, d: Any, dim: Any) -> Any:
         """Declares weights and children; returns the output width. The default declares nothing and keeps the width."""

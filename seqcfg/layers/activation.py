@@ -30,6 +30,8 @@ def activate(name: str, x: Any) -> Any:
 class ActivationLayer(Layer, type="activation"):
     """Applies a non-linearity to each element."""
 
+    feature_axes = None
+
     function: Activation = param(default="relu", doc="Which one.")
 
     def __call__(self, w: Any, x: Any) -> Any:

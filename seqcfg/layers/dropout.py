@@ -15,6 +15,8 @@ COARSE, FINE = 8, 16  # random bits per element
 class Dropout(Layer, type="dropout"):
     """Sets elements to 0 with the given probability during training and scales the others up (Srivastava et al. 2014)."""
 
+    feature_axes = None
+
     rate: Probability = param(default=0.1, doc="Probability of a 0.")
 
     def __call__(self, w: Any, x: Any) -> Any:

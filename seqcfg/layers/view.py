@@ -90,6 +90,11 @@ class View:
         return self._node.component
 
     @property
+    def width(self) -> Any:
+        """The width of the input, as declared: an int, or a tuple of feature axes."""
+        return self._node.inputs[0]
+
+    @property
     def path(self) -> str:
         return self._node.path
 

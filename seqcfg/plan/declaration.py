@@ -53,6 +53,7 @@ class Declaration:
         self.root = root or self
         self.weights: dict[str, Weight] = {}
         self.children: dict[str, Declaration | list[Declaration]] = {}
+        self.inputs: tuple[Width, ...] = ()
         self.output: Width = None
         self.num_nodes = 0  # of the whole tree, counted at its root
         self.root.num_nodes += 1
@@ -155,6 +156,7 @@ class Declaration:
         axes = getattr(self.component, "feature_axes", None)
         if axes is not None and widths and (len(widths[0]) if isinstance(widths[0], tuple) else 1) != axes:
             raise self.misfit(f"takes {axes} feature axes and is given the width {widths[0]}")
+        self.inputs = widths
         self.output = self.component.declare(self, *widths)  # type: ignore[attr-defined]
         return self.output
 

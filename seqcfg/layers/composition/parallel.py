@@ -15,6 +15,8 @@ from seqcfg.lazy import tf
 class Parallel(SequenceLayer, type="parallel"):
     """Gives the same input to each of its layers and combines what they return."""
 
+    feature_axes = None
+
     layers: list[Layer] = param(doc="The layers; they must agree in length, and in width unless concatenated.")
     combine: Literal["sum", "mean", "concat"] = param(default="sum", doc="How the results become one.")
 
@@ -23,7 +25,7 @@ class Parallel(SequenceLayer, type="parallel"):
             raise d.misfit("has no layers", "give at least one", "layers")
         widths = d.fan_out("layers", self.layers, dim)
         if self.combine == "concat":
-            return sum(widths)
+            return _concatenated(d, widths)
         if any(width != widths[0] for width in widths):
             raise d.misfit(f"the widths {widths} cannot be combined by {self.combine}", "make them equal, or combine by concat", "layers")
         return widths[0]
@@ -45,6 +47,15 @@ class Parallel(SequenceLayer, type="parallel"):
             return with_values(results[0], tf.concat(values, -1))
         total = tf.add_n(values)
         return with_values(results[0], total / len(values) if self.combine == "mean" else total)
+
+
+def _concatenated(d: Any, widths: list[Any]) -> Any:
+    """The width of results that are joined along their last axis; the axes before it must agree."""
+    if not isinstance(widths[0], tuple):
+        return sum(widths)
+    if any(width[:-1] != widths[0][:-1] for width in widths):
+        raise d.misfit(f"the widths {widths} cannot be joined: they differ before their last axis", "make these equal", "layers")
+    return (*widths[0][:-1], sum(width[-1] for width in widths))
 
 
 class Branch(SequenceLayer, type="branch"):

@@ -19,6 +19,8 @@ class Residual(SequenceLayer, type="residual"):
     `input: normalized` adds norm(x) instead of x, as some systems do in their attention blocks.
     """
 
+    feature_axes = None
+
     layer: Layer = param(doc="The layer; it must keep the width.")
     norm: Layer | None = param(default=None, doc="Normalisation; none when left out.")
     norm_position: Literal["before", "after"] = param(default="before", doc="Whether the layer's input or the sum is normalised.")

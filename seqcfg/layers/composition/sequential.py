@@ -13,6 +13,8 @@ from seqcfg.layers.composition.stepping import start_each, step_child
 class Sequential(SequenceLayer, type="sequential"):
     """Applies its layers in order, each to the result of the one before."""
 
+    feature_axes = None
+
     layers: list[Layer] = param(doc="The layers, first to last.")
 
     def declare(self, d: Any, dim: Any) -> Any:
@@ -32,6 +34,8 @@ class Sequential(SequenceLayer, type="sequential"):
 
 class Repeat(SequenceLayer, type="repeat"):
     """Applies several layers of one design in order; each has weights of its own, named blocks/0, blocks/1 and so on."""
+
+    feature_axes = None
 
     times: Annotated[PositiveInt, rules(maximum=10_000)] = param(doc="How many of them.")
     layer: Layer = param(doc="The design.")

@@ -13,6 +13,8 @@ from seqcfg.layers.composition.stepping import start_each, step_child
 class Shared(SequenceLayer, type="shared"):
     """Uses the weights of the first layer shared under this name; every place must describe the same layer."""
 
+    feature_axes = None
+
     name: Name = param(doc="Places with the same name have the same weights.")
     layer: Layer = param(doc="The layer.")
 

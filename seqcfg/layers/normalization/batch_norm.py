@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal
 
 from seqcfg.component.component import param
@@ -16,8 +17,11 @@ class BatchNorm(SequenceLayer, type="batch_norm"):
     """(x - mean) / sqrt(variance + epsilon) * gain + bias per feature, over the real positions of the batch (arXiv:1502.03167).
 
     Training uses the batch's moments and moves the stored ones towards them; otherwise the stored ones are used. The
-    variance is the mean square deviation in both. Statistics are taken in float32. Padded positions become 0.
+    variance is the mean square deviation in both. Statistics are taken in float32. Padded positions become 0. On maps
+    over time and frequency a feature is a channel: its moments are taken over all frequencies, too.
     """
+
+    feature_axes = None
 
     decay: Fraction = param(default=0.99, doc="Share of the stored moments that one step leaves.")
     epsilon: PositiveFloat = param(default=1e-3, doc="Added to the variance, in squared units of the input.")
@@ -25,15 +29,16 @@ class BatchNorm(SequenceLayer, type="batch_norm"):
         default="direct", doc="Whether the factor is the weight itself, which starts at 1, or 1 plus it, which starts at 0."
     )
 
-    def declare(self, d: Any, dim: int) -> int:
+    def declare(self, d: Any, width: Any) -> Any:
+        dim = width[-1] if isinstance(width, tuple) else width
         d.weight("gain", (dim,), Ones() if self.gain == "direct" else None, axes=("output",))
         d.weight("bias", (dim,), axes=("output",))
         d.weight("moving_mean", (dim,), axes=("output",), trainable=False)
         d.weight("moving_variance", (dim,), Ones(), axes=("output",), trainable=False)
-        return dim
+        return width
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
-        """Values [batch, time, dim] -> [batch, time, dim]."""
+        """Values [batch, time, ..., dim] -> [batch, time, ..., dim]."""
         values = tf.cast(x.values, tf.float32)
         mean, variance = self._moments(w, x.with_values(values)) if w.training else (w.stored("moving_mean"), w.stored("moving_variance"))
         gain = w.stored("gain") + (1.0 if self.gain == "one_plus" else 0.0)
@@ -50,9 +55,11 @@ class BatchNorm(SequenceLayer, type="batch_norm"):
     def _moments(self, w: Any, x: Sequence) -> tuple[Any, Any]:
         """Mean and variance [dim] of the real positions; the stored ones will move towards them."""
         rows = tf.cast(tf.shape(x.values)[0] * tf.shape(x.values)[1], tf.float32)
-        count = tf.maximum(rows if x.mask is None else tf.reduce_sum(tf.cast(x.mask, tf.float32)), 1.0)
-        mean = tf.reduce_sum(x.zero_padding(), [0, 1]) / count
-        variance = tf.reduce_sum(x.zero_padding(tf.square(x.values - mean)), [0, 1]) / count
+        rows = rows if x.mask is None else tf.reduce_sum(tf.cast(x.mask, tf.float32))
+        axes, per_row = list(range(x.values.shape.rank - 1)), math.prod(x.values.shape[2:-1])
+        count = tf.maximum(rows * per_row, 1.0)
+        mean = tf.reduce_sum(x.zero_padding(), axes) / count
+        variance = tf.reduce_sum(x.zero_padding(tf.square(x.values - mean)), axes) / count
         for name, value in (("moving_mean", mean), ("moving_variance", variance)):
             w.update(name, self.decay * w.stored(name) + (1 - self.decay) * tf.stop_gradient(value))
         return mean, variance
