@@ -8,6 +8,7 @@ Names of weights, Lingvo's on the left:
                    key/w [in, heads, head_dim], post/w  key/kernel [in, heads * head_dim], output/kernel transposed
   feed-forward     fflayer_0, fflayer_1                 expand, contract
   batch norm       gamma, beta                          gain, bias
+  convolution      w, b                                 kernel, bias
   LSTM             wm, rows of the input then of m      input_kernel, recurrent_kernel
 Lingvo's time-major tensors [time, batch, dim] are transposed here; its paddings are 1 where our masks are False.
 """
@@ -19,10 +20,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from seqcfg.layers.activation import ActivationLayer
 from seqcfg.layers.attention import masks
 from seqcfg.layers.attention.multi_head import MultiHeadAttention
 from seqcfg.layers.composition.residual import Residual
 from seqcfg.layers.composition.sequential import Sequential
+from seqcfg.layers.convolution.conv2d import Conv2D
+from seqcfg.layers.convolution.depthwise import DepthwiseConv2D
 from seqcfg.layers.create import view
 from seqcfg.layers.feed_forward import FeedForward
 from seqcfg.layers.normalization.batch_norm import BatchNorm
@@ -200,6 +204,35 @@ def test_batch_norm(case):
     out = apply(layer, named, Sequence(tf.constant(given["x"]), tf.constant(mask))).values.numpy()
     close(out[mask], expected["out"][mask])
     assert not out[~mask].any()
+
+
+CONVOLUTIONS = {
+    "default": {"kernel_size": (3, 3), "stride": (2, 2)},
+    "stride1": {"kernel_size": (3, 3)},
+    "no_bn_bias": {"kernel_size": (3, 3), "stride": (2, 2)},
+    "causal": {"kernel_size": (3, 3), "stride": (2, 1), "causal": True},
+    "even_filter": {"kernel_size": (4, 2), "stride": (2, 1)},
+    "depthwise": {"kernel_size": (3, 3), "multiplier": 2},
+}
+
+
+@pytest.mark.parametrize("case", cases("conv2d_padded"))
+def test_padded_convolution_over_time_and_frequency(case):
+    weights, given, expected = golden("conv2d_padded", case)
+    fields = CONVOLUTIONS[case] | {"padding": "same", "rounding": "down", "use_bias": "b" in weights}
+    layers = [DepthwiseConv2D(**fields) if case == "depthwise" else Conv2D(units=4, **fields)]
+    named = {"layers/0/kernel": weights["w"]} | ({"layers/0/bias": weights["b"]} if "b" in weights else {})
+    if "gamma" in weights:
+        layers.append(BatchNorm(gain="one_plus"))
+        named |= {f"layers/1/{ours}": weights[theirs] for theirs, ours in {"gamma": "gain", "beta": "bias"}.items()}
+        named |= {f"layers/1/{name}": weights[name] for name in ("moving_mean", "moving_variance")}
+    layers.append(ActivationLayer(function="tanh" if case == "no_bn_bias" else "relu"))
+    x = Sequence(tf.constant(given["x"]), tf.constant(given["paddings"] < 0.5))
+    out = apply(Sequential(layers=layers), named, x, (6, 2))
+    mask = expected["out_paddings"] < 0.5
+    np.testing.assert_array_equal(out.mask, mask)
+    close(out.values[mask], expected["out"][mask])
+    assert "gamma" not in weights or not out.values[~mask].numpy().any()
 
 
 LSTM_FIELDS = {

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Initializer, SequenceLayer
 from seqcfg.component.types import Activation, PositiveInt
-from seqcfg.errors import UserError
 from seqcfg.initializers.glorot import GlorotUniform
 from seqcfg.layers.activation import activate
+from seqcfg.layers.convolution.window import PADDING, ROUNDING, Padding, Rounding, Window
 from seqcfg.layers.sequence import Sequence, refuse_packed
 from seqcfg.lazy import tf
 
@@ -19,9 +18,10 @@ from seqcfg.lazy import tf
 class Conv1D(SequenceLayer, type="conv1d"):
     """y[t] = activation(sum over j of kernel[j] x[stride t + dilation j - left] + bias), with zeros outside and at padding.
 
-    left is dilation (kernel_size - 1) for causal convolutions and half of it, rounded down, otherwise. It does not
-    depend on the length, so that padding changes nothing. T positions become ceil(T / stride); one is real when its
-    centre, position stride t of the input, is. Segments are not kept apart: packed neighbours see each other.
+    left is dilation (kernel_size - 1) for causal convolutions and, unless `padding` says otherwise, half of it, rounded
+    down, for others. It does not depend on the length then, so that padding changes nothing. T positions become
+    ceil(T / stride); one is real when its centre, position stride t of the input, is. Segments are not kept apart:
+    packed neighbours see each other. Step by step it takes whole strides.
     """
 
     respects_segments = False
@@ -34,6 +34,8 @@ class Conv1D(SequenceLayer, type="conv1d"):
     use_bias: bool = param(default=True, doc="Whether a vector is added.")
     activation: Activation = param(default="none", doc="Applied to the result.")
     kernel_initializer: Initializer = param(factory=GlorotUniform, doc="How the kernel starts; fans count all taps.")
+    padding: Padding = param(default="centered", doc=PADDING, is_later=True)
+    rounding: Rounding = param(default="up", doc=ROUNDING, is_later=True)
 
     def check(self) -> Iterator[tuple[str, str, str]]:
         if self.stride > 1 and self.dilation > 1:
@@ -41,7 +43,7 @@ class Conv1D(SequenceLayer, type="conv1d"):
 
     def declare(self, d: Any, dim: int) -> int:
         fans = (self.kernel_size * dim, self.kernel_size * self.units)
-        d.weight("kernel", (self.kernel_size, dim, self.units), self.kernel_initializer, fans=fans, axes=("time", "input", "output"))
+        d.weight("kernel", (self.kernel_size, dim, self.units), self.kernel_initializer, fans=fans, axes=("tap", "input", "output"))
         if self.use_bias:
             d.weight("bias", (self.units,), axes=("output",))
         return self.units
@@ -49,36 +51,21 @@ class Conv1D(SequenceLayer, type="conv1d"):
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, ceil(time / stride), units]."""
         refuse_packed(x, f"{w.path}: a convolution")
-        left = self._reach if self.causal else self._reach // 2
-        padded = tf.pad(x.zero_padding(), [[0, 0], [left, self._reach - left], [0, 0]])
-        return self._strided(x).with_values(self._convolve(w, padded))
+        padded = self._window.pad_time(x.zero_padding(), self.padding, self.causal)
+        return self._window.results(x, self.rounding).with_values(self._convolve(w, padded))
 
     def start(self, w: Any, sequence: Sequence, max_length: Any) -> tuple[Any, Any]:
-        if not self.causal or self.stride > 1:
-            raise UserError(f"{w.path}: this convolution cannot run step by step", hint="set causal: true and stride: 1")
-        shape = [tf.shape(sequence.values)[0], self._reach, w.kernel.shape[1]]
-        return {}, {"left": tf.zeros(shape, w.context.dtype)} if self._reach else {}
+        return self._window.start(w, self.causal, tf.shape(sequence.values)[0], [w.kernel.shape[1]])
 
     def step(self, w: Any, x: Sequence, fixed: Any, moving: Any) -> tuple[Sequence, Any]:
-        """Any number of positions at a time."""
-        values = x.zero_padding()
-        if self._reach:
-            values = tf.concat([moving["left"], values], 1)
-            moving = {"left": values[:, -self._reach :]}
-        return x.with_values(self._convolve(w, values)), moving
+        """Any number of whole strides at a time."""
+        values, moving = self._window.step(w, x, moving)
+        return self._window.results(x, self.rounding).with_values(self._convolve(w, values)), moving
 
     @property
-    def _reach(self) -> int:
-        """Positions beside its own that a result is made from, first to last."""
-        return self.dilation * (self.kernel_size - 1)
+    def _window(self) -> Window:
+        return Window(self.kernel_size, self.stride, self.dilation)
 
     def _convolve(self, w: Any, padded: Any) -> Any:
         y = tf.nn.conv1d(padded, w.kernel, self.stride, "VALID", dilations=self.dilation)
         return activate(self.activation, tf.nn.bias_add(y, w.bias) if self.use_bias else y)
-
-    def _strided(self, x: Sequence) -> Sequence:
-        if self.stride == 1:
-            return x
-        rare = {name: value[:, :: self.stride] for name in ("mask", "segments") if (value := getattr(x, name)) is not None}
-        positions = None if x.positions is None else x.positions[:, :: self.stride] // self.stride
-        return dataclasses.replace(x, positions=positions, **rare)
