@@ -17,7 +17,8 @@ class Layer(Component, kind="layer"):
 
     `declare(d, dim) -> dim` is plain Python: it names weights and children on the declaration `d` and passes the
     width upward. `dim` is an int, or a tuple of feature axes when `feature_axes` is not 1; where that is None the layer
-    takes any number of them: maps over time and frequency, [batch, time, frequency, channels], have two.
+    takes any number of them: maps over time and frequency, [batch, time, frequency, channels], have two,
+    waveforms [batch, time] none: ().
     `__call__(w, x) -> y` is plain TensorFlow on `x [batch, time, dim]`; `w` is the view on the declared weights.
     A layer given a `Sequence` is applied to its values; a layer that must see masks, memory or positions
     derives from `SequenceLayer`.
@@ -31,6 +32,10 @@ class Layer(Component, kind="layer"):
 
     def __call__(self, w: Any, x: Any) -> Any:
         raise TypeError(f"{type(self).__name__} defines no __call__")
+
+    def num_positions(self, length: int) -> int:
+        """How many positions it makes of a sequence of `length`; those it is given unless it changes the time axis."""
+        return length
 
     def start(self, w: Any, sequence: Any, max_length: Any) -> tuple[Any, Any]:
         """Prepares step-by-step use. `sequence` carries the memory to attend to, if any; its values are not read.

@@ -16,21 +16,21 @@ BITS = 23  # of a uniform draw; half a step more keeps it from 0, and float32 st
 
 def normal(shape: tuple[int, ...], seed: Any, stddev: float) -> Any:
     """Independent draws with mean 0 and this standard deviation: the inverse of the distribution at uniform draws in (0, 1)."""
-    return stddev * tf.math.ndtri(_chances(shape, seed))
+    return stddev * tf.math.ndtri(chances(shape, seed))
 
 
 def truncated_normal(shape: tuple[int, ...], seed: Any, stddev: float) -> Any:
     """Draws from the part of a normal distribution that lies within two of these deviations (so 0.88 of it is left)."""
     tail = 0.5 * math.erfc(math.sqrt(2.0))  # beyond 2 on one side
-    return stddev * tf.math.ndtri(tail + (1 - 2 * tail) * _chances(shape, seed))
+    return stddev * tf.math.ndtri(tail + (1 - 2 * tail) * chances(shape, seed))
 
 
 def uniform(shape: tuple[int, ...], seed: Any, limit: float) -> Any:
     """Draws from (-limit, limit)."""
-    return limit * (2 * _chances(shape, seed) - 1)
+    return limit * (2 * chances(shape, seed) - 1)
 
 
-def _chances(shape: tuple[int, ...], seed: Any) -> Any:
+def chances(shape: tuple[int, ...], seed: Any) -> Any:
     """Uniform draws in (0, 1), neither end included."""
     words = tf.random.stateless_uniform(shape, seed, None, None, tf.uint32, alg=GENERATOR)
     return tf.cast(tf.bitwise.right_shift(words, tf.constant(32 - BITS, tf.uint32)), tf.float32) * 2.0**-BITS + 2.0 ** -(BITS + 1)

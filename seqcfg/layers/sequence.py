@@ -49,6 +49,12 @@ class Sequence:
         mask = tf.reshape(self.mask, tf.concat([tf.shape(self.mask), tf.ones([len(values.shape) - 2], tf.int32)], 0))
         return tf.where(mask, values, tf.zeros([], values.dtype))
 
+    def lengths(self) -> Any:
+        """How many positions of each row are real: [batch] int32."""
+        if self.mask is None:
+            return tf.fill([tf.shape(self.values)[0]], tf.shape(self.values)[1])
+        return tf.reduce_sum(tf.cast(self.mask, tf.int32), 1)
+
     def time_index(self) -> Any:
         """The index of each position in its sequence: [time], or [batch, time] where positions are given."""
         if self.positions is not None:

@@ -1,7 +1,14 @@
 """At least one small instance of every layer type: name -> (layer, input width). A name is the type, or type:variant."""
 
+import dataclasses
+
 from seqcfg.layers.activation import ActivationLayer
 from seqcfg.layers.attention.multi_head import MultiHeadAttention
+from seqcfg.layers.audio.feature_normalization import UtteranceNormalization
+from seqcfg.layers.audio.frames import AppendFrames, Deltas, StackFrames
+from seqcfg.layers.audio.log_mel import LogMel
+from seqcfg.layers.audio.spec_augment import SpecAugment
+from seqcfg.layers.audio.whole import UtteranceLayer
 from seqcfg.layers.composition.parallel import Branch, Parallel
 from seqcfg.layers.composition.residual import Residual
 from seqcfg.layers.composition.sequential import Repeat, Sequential
@@ -36,8 +43,12 @@ BLOCK = Sequential(
     ]
 )
 
+SPECTRUM = LogMel(sample_rate_hz=1000, frame_ms=2, step_ms=1, num_bins=3, lower_hz=0, fft_size=8)
+
 LAYERS = {
     "activation": ActivationLayer(function="gelu"),
+    "append_frames": AppendFrames(count=2),
+    "append_frames:real": AppendFrames(count=1, are_real=True),
     "batch_norm": BatchNorm(),
     "bidirectional": Bidirectional(layer=LSTM(units=3)),
     "branch": Branch(layers=[Dense(units=3), LSTM(units=2)]),
@@ -52,6 +63,7 @@ LAYERS = {
     "conv2d:causal": Conv2D(units=3, kernel_size=(3, 3), dilation=(2, 1), causal=True),
     "conv2d:strided_causal": Conv2D(units=3, kernel_size=(3, 3), stride=(2, 2), causal=True),
     "conv2d:normed": Sequential(layers=[Conv2D(units=3, kernel_size=(3, 3), causal=True), BatchNorm(), ActivationLayer(), Dropout()]),
+    "deltas": Deltas(),
     "dense": Dense(units=5, activation="tanh"),
     "dense:no_bias": Dense(units=5, use_bias=False),
     "depthwise_conv1d": DepthwiseConv1D(kernel_size=4, activation="silu"),
@@ -66,6 +78,9 @@ LAYERS = {
     "layer_norm": LayerNorm(),
     "layer_norm:one_plus": LayerNorm(gain="one_plus", use_bias=False),
     "learned_position": LearnedPosition(max_length=12),
+    "log_mel": SPECTRUM,
+    "log_mel:centered": dataclasses.replace(SPECTRUM, frames="centered", edges="reflect", pre_emphasis=0.9, dither=0.1),
+    "log_mel:rounded": dataclasses.replace(SPECTRUM, frames="rounded", edges="mirror", remove_mean=True, samples="int16"),
     "lstm": LSTM(units=5),
     "lstm:projection": LSTM(units=5, projection=3, coupled=True, cell_cap=1.0, zoneout=0.2, use_bias=False),
     "merge_features": MergeFeatures(),
@@ -87,6 +102,10 @@ LAYERS = {
     "rms_norm": RMSNorm(),
     "sequential": Sequential(layers=[SinusoidalPosition(), Dropout(rate=0.1), BLOCK, LayerNorm()]),
     "shared": Sequential(layers=[Shared(name="twice", layer=CAUSAL), Shared(name="twice", layer=CAUSAL)]),
+    "spec_augment": SpecAugment(longest_time_warp=1),
+    "stack_frames": StackFrames(),
+    "stack_frames:zero": StackFrames(left=1, right=1, stride=2, edges="zero"),
+    "utterance_normalization": UtteranceNormalization(),
     "sinusoidal_position": SinusoidalPosition(learned_scale=True),
     "split_features": SplitFeatures(channels=2),
     "split_features:stacked": SplitFeatures(channels=2, layout="channels_first"),
@@ -97,6 +116,7 @@ LAYERS = {
 # They read the future, or positions that are not there yet: step-by-step use is refused.
 WHOLE_SEQUENCE_ONLY = {"bidirectional", "conv1d", "conv1d:same", "conv1d:stride", "conv2d", "conv2d:same"}
 WHOLE_SEQUENCE_ONLY |= {"depthwise_conv1d", "depthwise_conv2d", "multi_head_attention"}
+WHOLE_SEQUENCE_ONLY |= {name for name, layer in LAYERS.items() if isinstance(layer, UtteranceLayer)}
 
 STRIDES = dict.fromkeys(
     ["conv1d:strided_causal", "conv2d:strided_causal", "depthwise_conv1d:strided_causal"], 2
@@ -108,4 +128,6 @@ ON_MAPS = {"conv2d", "depthwise_conv2d", "merge_features"}  # their input has tw
 def width(name):
     if name == "embedding":
         return VOCABULARY
+    if LAYERS[name].feature_axes == 0:
+        return ()
     return MAP if name.partition(":")[0] in ON_MAPS else DIM

@@ -115,6 +115,13 @@ def test_eager_graph_and_xla_agree(name):
     np.testing.assert_allclose(tf.function(call, jit_compile=True)(x.values, x.mask), eager, rtol=1e-5, atol=1e-5)
 
 
+def test_it_makes_as_many_positions_as_it_says(name, declaration):
+    tree = weights(declaration)
+    for length in (1, 2, 4, 5, 9):
+        out = run(declaration, tree, Sequence(batch(name, 3, length, 1), memory=memory())).values
+        assert out.shape[1] == LAYERS[name].num_positions(length)
+
+
 def test_three_batches_of_one_shape_are_traced_once(name, declaration):
     tree = weights(declaration)
 

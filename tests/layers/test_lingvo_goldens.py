@@ -9,6 +9,7 @@ Names of weights, Lingvo's on the left:
   feed-forward     fflayer_0, fflayer_1                 expand, contract
   batch norm       gamma, beta                          gain, bias
   convolution      w, b                                 kernel, bias
+  log-mel          none; its samples are 32768 times ours
   LSTM             wm, rows of the input then of m      input_kernel, recurrent_kernel
 Lingvo's time-major tensors [time, batch, dim] are transposed here; its paddings are 1 where our masks are False.
 """
@@ -23,6 +24,8 @@ import tensorflow as tf
 from seqcfg.layers.activation import ActivationLayer
 from seqcfg.layers.attention import masks
 from seqcfg.layers.attention.multi_head import MultiHeadAttention
+from seqcfg.layers.audio.frames import StackFrames
+from seqcfg.layers.audio.log_mel import LogMel
 from seqcfg.layers.composition.residual import Residual
 from seqcfg.layers.composition.sequential import Sequential
 from seqcfg.layers.convolution.conv2d import Conv2D
@@ -259,3 +262,28 @@ def test_lstm(case):
     outputs, last = w.run(x, state)
     close(outputs, np.stack([expected[f"m{step}"] for step in range(3)], 1))
     close(last["cell"], expected["c2"])
+
+
+LOG_MEL = {
+    "samples": "int16",
+    "pre_emphasis": 0.97,
+    "fft_size": "twice_next_power",
+    "spectrum": "magnitude",
+    "lower_hz": 125.0,
+    "upper_hz": 7600.0,
+    "floor": 1.0,
+}
+LOG_MEL_FIELDS = {
+    "no_preemph": {"pre_emphasis": 0.0, "needs_next_sample": True, "num_bins": 40, "lower_hz": 20.0, "upper_hz": 8000.0},
+    "stacked": {"spectrum": "power", "fft_size": "next_power"},
+}
+
+
+@pytest.mark.parametrize("case", cases("log_mel"))
+def test_log_mel(case):
+    _, given, expected = golden("log_mel", case)
+    front_end = [LogMel(**(LOG_MEL | LOG_MEL_FIELDS.get(case, {})))] + [StackFrames(left=2, stride=3)] * (case == "stacked")
+    waveform = Sequence(tf.constant(given["waveform"] / 32768), tf.constant(given["paddings"]) < 0.5)
+    out = apply(Sequential(layers=front_end), {}, waveform, ())
+    np.testing.assert_array_equal(out.mask, expected["feature_paddings"] < 0.5)
+    close(out.values[out.mask], expected["features"][..., 0][out.mask], 2e-4)

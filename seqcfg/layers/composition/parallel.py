@@ -30,6 +30,9 @@ class Parallel(SequenceLayer, type="parallel"):
             raise d.misfit(f"the widths {widths} cannot be combined by {self.combine}", "make them equal, or combine by concat", "layers")
         return widths[0]
 
+    def num_positions(self, length: int) -> int:
+        return self.layers[0].num_positions(length)
+
     def __call__(self, w: Any, x: Any) -> Any:
         return self._combine([layer(x) for layer in w.layers])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Annotated, Any
 
 from seqcfg.component.component import param
@@ -19,6 +20,9 @@ class Sequential(SequenceLayer, type="sequential"):
 
     def declare(self, d: Any, dim: Any) -> Any:
         return d.chain("layers", self.layers, dim)
+
+    def num_positions(self, length: int) -> int:
+        return functools.reduce(lambda positions, layer: layer.num_positions(positions), self.layers, length)
 
     def __call__(self, w: Any, x: Any) -> Any:
         for layer in w.layers:
@@ -42,6 +46,9 @@ class Repeat(SequenceLayer, type="repeat"):
 
     def declare(self, d: Any, dim: Any) -> Any:
         return d.chain("blocks", [self.layer] * self.times, dim)
+
+    def num_positions(self, length: int) -> int:
+        return functools.reduce(lambda positions, _: self.layer.num_positions(positions), range(self.times), length)
 
     def __call__(self, w: Any, x: Any) -> Any:
         for block in w.blocks:

@@ -21,6 +21,9 @@ class Shared(SequenceLayer, type="shared"):
     def declare(self, d: Any, dim: Any) -> Any:
         return d.share("layer", self.name, self.layer, dim)
 
+    def num_positions(self, length: int) -> int:
+        return self.layer.num_positions(length)
+
     def __call__(self, w: Any, x: Any) -> Any:
         return w.layer(x)
 

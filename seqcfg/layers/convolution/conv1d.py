@@ -48,6 +48,9 @@ class Conv1D(SequenceLayer, type="conv1d"):
             d.weight("bias", (self.units,), axes=("output",))
         return self.units
 
+    def num_positions(self, length: int) -> int:
+        return -(-length // self.stride)
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, ceil(time / stride), units]."""
         refuse_packed(x, f"{w.path}: a convolution")

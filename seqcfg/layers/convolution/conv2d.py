@@ -39,6 +39,9 @@ class TimeFrequency(SequenceLayer):
         if max(self.stride) > 1 and max(self.dilation) > 1:
             yield "dilation", "stride and dilation cannot both be above 1", "set one of them to [1, 1]"
 
+    def num_positions(self, length: int) -> int:
+        return -(-length // self.stride[0])
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, frequency, channels] -> [batch, fewer times, fewer frequencies, output channels]."""
         refuse_packed(x, f"{w.path}: a window over time")

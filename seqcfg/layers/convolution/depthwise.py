@@ -48,6 +48,9 @@ class DepthwiseConv1D(SequenceLayer, type="depthwise_conv1d"):
             d.weight("bias", (dim * self.multiplier,), axes=("output",))
         return dim * self.multiplier
 
+    def num_positions(self, length: int) -> int:
+        return -(-length // self.stride)
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, ceil(time / stride), dim * multiplier]."""
         refuse_packed(x, f"{w.path}: a convolution")

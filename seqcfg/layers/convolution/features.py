@@ -61,6 +61,9 @@ class UnstackFrames(SequenceLayer, type="unstack_frames"):
             raise d.misfit(f"{self.factor} frames do not divide the width {dim}", "take a divisor", "factor")
         return dim // self.factor
 
+    def num_positions(self, length: int) -> int:
+        return length * self.factor
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time * factor, dim / factor]."""
         shape, (rows, time, dim) = tf.shape(x.values), x.values.shape
