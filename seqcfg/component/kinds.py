@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from seqcfg.component.component import Component
@@ -10,6 +10,13 @@ from seqcfg.component.component import Component
 
 class Section(Component, kind="section"):
     """A top-level section of the recipe (`training:`, `data:`, ...); its type is the section's key."""
+
+    def variants(self) -> Iterator[tuple[tuple[str | int, ...], list[dict[str, Any]]]]:
+        """Settings that this section will lay over the recipe later, as (path of the value that asks for it, alternatives).
+
+        Each alternative is {recipe path: plain value}; the recipe must be valid under one of them.
+        """
+        yield from ()
 
 
 class Layer(Component, kind="layer"):

@@ -20,6 +20,7 @@ from seqcfg.recipe.secrets import check_secrets
 from seqcfg.recipe.sections import COMPOSITION_KEYS, SECTIONS
 from seqcfg.recipe.structure import check_structure
 from seqcfg.recipe.variables import substitute
+from seqcfg.recipe.variants import check_variants
 from seqcfg.recipe.version import check_version, check_version_is_given
 
 
@@ -34,11 +35,12 @@ class Checked:
 
 def validate(file: str, overrides: Iterable[str] = ()) -> list[Problem]:
     """What is wrong with a recipe; an empty list if nothing is."""
+    overrides = list(overrides)
     try:
-        load(file, overrides)
+        checked = load(file, overrides)
     except RecipeError as error:
         return list(error.problems)
-    return []
+    return check_variants(checked.tree, checked.built, lambda settings: check(resolve(file, [*overrides, *settings])))
 
 
 def load(file: str, overrides: Iterable[str] = ()) -> Checked:

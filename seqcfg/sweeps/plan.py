@@ -20,7 +20,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from seqcfg.component.component import Component
 from seqcfg.errors import UserError
 from seqcfg.recipe.canonical import canonical
 from seqcfg.recipe.experiment import Experiment, load
@@ -28,7 +27,7 @@ from seqcfg.recipe.write import to_yaml
 from seqcfg.runs.catalogue import Listed, list_runs
 from seqcfg.runs.durable import write_file
 from seqcfg.sweeps.settings import Sweep
-from seqcfg.sweeps.space import Values
+from seqcfg.sweeps.space import Values, plain
 
 SWEEP_FILE = "sweep.json"
 FORMAT = 1
@@ -181,11 +180,6 @@ def name_of(experiment: Experiment, values: Values, seed: int) -> str:
     text = re.sub(r"[^A-Za-z0-9._-]+", "_", "-".join(shown)).lstrip("._-")[: MAX_NAME - 9]
     digest = hashlib.sha256("".join(experiment.fingerprint[part] for part in sorted(experiment.fingerprint)).encode())
     return f"{text}-{digest.hexdigest()[:8]}"
-
-
-def plain(value: Any) -> Any:
-    """A value of a trial as JSON holds it."""
-    return canonical(value) if isinstance(value, Component) else value
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

@@ -13,9 +13,9 @@ from seqcfg.data.lock import exclusive
 from seqcfg.errors import UserError
 from seqcfg.runs.lock import RunLock
 from seqcfg.sweeps.explorations import Seen
-from seqcfg.sweeps.plan import Plan, PlannedRun, plain, read_lines
+from seqcfg.sweeps.plan import Plan, PlannedRun, read_lines
 from seqcfg.sweeps.progress import FINISHED, PRUNED, Standing, standing
-from seqcfg.sweeps.space import Values
+from seqcfg.sweeps.space import Values, plain
 
 
 class Queue:

@@ -10,7 +10,7 @@ from seqcfg.component.kinds import Exploration, Pruner, Section
 from seqcfg.component.types import Fraction, Name, PositiveInt, rules
 from seqcfg.recipe.node import parse_path
 from seqcfg.sweeps.explorations import Grid
-from seqcfg.sweeps.space import Range
+from seqcfg.sweeps.space import Range, plain, values_of
 
 Choices = Annotated[list[Any], rules("a list of values, or a range with low and high", minItems=1)]
 
@@ -39,3 +39,12 @@ class Sweep(Section, type="sweep"):
                 yield "over", "training.seed is varied by seeds", "write seeds: 3, say, and leave it out here"
             if parts[0] in ("sweep", "name", "recipe_version", "claims", "about"):
                 yield "over", f"{path} has no influence on a run", "name a setting of data, task, training, evaluation or decoding"
+
+    def variants(self) -> Iterator[tuple[tuple[str | int, ...], list[dict[str, Any]]]]:
+        """Each value of each path: by itself, and with the first value of every other path, which all grids hold."""
+        choices = {path: [plain(value) for value in values_of(choice)] for path, choice in self.over.items()}
+        first = {path: values[0] for path, values in choices.items()}
+        for path, values in choices.items():
+            for index, value in enumerate(values):
+                place = ("over", path) if isinstance(self.over[path], Range) else ("over", path, index)
+                yield place, [{path: value}, first | {path: value}]

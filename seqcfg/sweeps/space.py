@@ -7,9 +7,10 @@ import random
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from seqcfg.component.component import Record, param
+from seqcfg.component.component import Component, Record, param
 from seqcfg.component.types import PositiveInt
 from seqcfg.errors import UserError
+from seqcfg.recipe.canonical import canonical
 
 
 class Range(Record):
@@ -51,6 +52,11 @@ Values = dict[str, Any]  # recipe path -> the value of one trial
 def values_of(choice: Any) -> list[Any]:
     """What a grid tries of a list or range."""
     return choice.points() if isinstance(choice, Range) else list(choice)
+
+
+def plain(value: Any) -> Any:
+    """A value of a trial as JSON holds it."""
+    return canonical(value) if isinstance(value, Component) else value
 
 
 def draw(choice: Any, seed: int, index: int, path: str) -> Any:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from seqcfg.sweeps.noise import Difference, Spread, differences, spread
-from seqcfg.sweeps.plan import Plan, plain
+from seqcfg.sweeps.plan import Plan
 from seqcfg.sweeps.progress import FINISHED, Standing
-from seqcfg.sweeps.space import Values
+from seqcfg.sweeps.space import Values, plain
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,14 +3,19 @@
 import contextlib
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from seqcfg.recipe import shipped
+from seqcfg.recipe.validate import resolve
+from seqcfg.recipe.write import to_yaml
 from tests.recipe import fuzz_targets
 from tests.recipe.fuzz_findings import FINDINGS
+from tests.recipe.mutations import mutate
 
 ROOT = Path(__file__).parents[2]
 ALL = """
@@ -34,6 +39,15 @@ def warm(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     fuzz_targets.warm_up(folder)
     return folder
+
+
+@pytest.mark.parametrize("block", [0, *(pytest.param(block, marks=pytest.mark.slow) for block in range(1, 50))])
+def test_mutated_recipes_are_answered_within_a_second_and_without_a_traceback(block, warm):
+    """S6: a sample of 400, or 20,000; the million is run every night by the search itself (.github/workflows/fuzz.yml)."""
+    recipes = [resolve(str(file)).plain() for file in (fuzz_targets.TINY, *map(shipped.find, shipped.names()[:5]))]
+    for seed in range(400 * block, 400 * (block + 1)):
+        draw = random.Random(seed)
+        fuzz_targets.run("validate", to_yaml(mutate(draw.choice(recipes), draw)).encode("utf-8", "replace"), warm)
 
 
 @pytest.mark.parametrize("name", FINDINGS)
