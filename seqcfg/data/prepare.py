@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import shutil
@@ -13,6 +14,7 @@ from seqcfg.data.lock import exclusive
 from seqcfg.data.prepared import Prepared, open_prepared, read_manifest
 from seqcfg.data.progress import Progress, silent
 from seqcfg.data.root import DataRoot, cache_folder
+from seqcfg.data.statistics import statistics
 from seqcfg.errors import UserError
 
 
@@ -41,7 +43,8 @@ def prepare(
                     job.write(folder)
         except OSError as error:
             raise _refused(error, folder.parent) from error
-    return open_prepared(folder, job.tokenizers)
+    prepared = open_prepared(folder, job.tokenizers)
+    return dataclasses.replace(prepared, statistics=statistics(experiment, folder, prepared.splits, job.progress))
 
 
 def find_prepared(

@@ -16,13 +16,17 @@ MANIFEST = "manifest.json"
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """codecs by tokenizer name, splits by name, and the manifest with counts of what was read and dropped."""
+    """codecs by tokenizer name, splits by name, and the manifest with counts of what was read and dropped.
+
+    statistics {path: array}: what untrained weights of the front end begin with.
+    """
 
     folder: Path
     fingerprint: str
     codecs: dict[str, Codec]
     splits: dict[str, Columns]
     manifest: dict[str, Any]
+    statistics: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def verify(self) -> None:
         """Compares every file with its checksum; raises UserError on the first difference."""

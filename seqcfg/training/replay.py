@@ -44,7 +44,7 @@ def replay(experiment: Any, prepared: Any, run: RunDirectory, step: int, say: Ca
     state = create_state(experiment.declaration, training)
     start = _restore_before(run, step, state, say)
     if not start:
-        warm_up(training, state, prepared.codecs, say)
+        warm_up(training, state, prepared, say)
     loader = training_loader(experiment, prepared)
     machine = TrainingStep(experiment.recipe.task, experiment.declaration, training, state)
     parts = training.accumulate_batches

@@ -117,7 +117,7 @@ class Attempt:
         step = keeper.restore(state.variables(), self._say)
         _refuse_lost_checkpoints(run, step)
         if not step:
-            warm_up(self._training, state, self._prepared.codecs, self._say)
+            warm_up(self._training, state, self._prepared, self._say)
         self._devices.require_same("the step they go on from", step)
         with records.Records(run.records) as curve:
             curve.truncate_after(step)
@@ -202,11 +202,12 @@ class Attempt:
         )
 
 
-def warm_up(training: Any, state: Any, codecs: dict[str, Any], say: Say) -> None:
-    """Takes over weights of another run, where the recipe says so, into a state before its first step."""
-    if training.warm_start is None:
-        return
-    training.warm_start.apply(state.weights, codecs, say)
+def warm_up(training: Any, state: Any, prepared: Any, say: Say) -> None:
+    """Gives a state before its first step the data's statistics and, where the recipe says so, weights of another run."""
+    for path, value in prepared.statistics.items():
+        state.weights[path].assign(value)
+    if training.warm_start is not None:
+        training.warm_start.apply(state.weights, prepared.codecs, say)
     for path, variable in state.average.items():
         variable.assign(state.weights[path])
 

@@ -4,7 +4,7 @@ import dataclasses
 
 from seqcfg.layers.activation import ActivationLayer
 from seqcfg.layers.attention.multi_head import MultiHeadAttention
-from seqcfg.layers.audio.feature_normalization import UtteranceNormalization
+from seqcfg.layers.audio.feature_normalization import CorpusNormalization, UtteranceNormalization
 from seqcfg.layers.audio.frames import AppendFrames, Deltas, StackFrames
 from seqcfg.layers.audio.log_mel import LogMel
 from seqcfg.layers.audio.spec_augment import SpecAugment
@@ -63,6 +63,8 @@ LAYERS = {
     "conv2d:causal": Conv2D(units=3, kernel_size=(3, 3), dilation=(2, 1), causal=True),
     "conv2d:strided_causal": Conv2D(units=3, kernel_size=(3, 3), stride=(2, 2), causal=True),
     "conv2d:normed": Sequential(layers=[Conv2D(units=3, kernel_size=(3, 3), causal=True), BatchNorm(), ActivationLayer(), Dropout()]),
+    "corpus_normalization": CorpusNormalization(),
+    "corpus_normalization:known": CorpusNormalization(mean=[0.5] * DIM, deviation=[2.0] * DIM),
     "deltas": Deltas(),
     "dense": Dense(units=5, activation="tanh"),
     "dense:no_bias": Dense(units=5, use_bias=False),
