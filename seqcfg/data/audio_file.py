@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.data.extras import extra
+from seqcfg.layers.audio.resampling import ZERO_CROSSINGS, sinc_kernel
 from seqcfg.lazy import np
 
 FULL_SCALE = {1: 128.0, 2: 32768.0, 3: 8388608.0, 4: 2147483648.0}  # by bytes per sample
-ZERO_CROSSINGS = 16  # of the interpolating kernel on each side, at the lower of both rates
-KAISER_BETA = 9.0  # stop band near -90 dB
 BLOCK = 1 << 15
 
 
@@ -51,9 +50,7 @@ def resample(samples: Any, rate: int, wanted: int) -> Any:
         time = np.arange(start, min(start + BLOCK, total)) * step
         whole = np.floor(time).astype(np.int64)
         distance = taps - (time - whole)[:, None]  # [block, taps]
-        window = np.i0(KAISER_BETA * np.sqrt(np.maximum(0.0, 1 - (distance / (reach + 1)) ** 2))) / np.i0(KAISER_BETA)
-        kernel = cutoff * np.sinc(cutoff * distance) * window
-        parts.append((padded[whole[:, None] + taps + reach + 1] * kernel).sum(axis=1))
+        parts.append((padded[whole[:, None] + taps + reach + 1] * sinc_kernel(distance, cutoff, reach)).sum(axis=1))
     return np.concatenate(parts).astype(np.float32)
 
 

@@ -28,7 +28,10 @@ def statistics(experiment: Any, folder: Path, splits: dict[str, Columns], progre
     measured in their order, each behind those before it. TensorFlow is loaded only where something is computed.
     """
     found: dict[str, Any] = {}
-    task, declaration = experiment.recipe.task, experiment.declaration
+    task = experiment.recipe.task
+    if not hasattr(task, "front_end"):
+        return found
+    declaration = experiment.declaration
     nodes = [node for node in declaration.nodes() if getattr(node.component, "takes_moments", False) and node.weights]
     for node in nodes:
         address = hashlib.sha256(json.dumps([node.path, canonical(task.front_end)], sort_keys=True).encode()).hexdigest()

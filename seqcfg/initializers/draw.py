@@ -1,4 +1,4 @@
-"""The random draws all initializers share: stateless, and made from one generator's bits by stated formulas.
+"""The random draws that initializers and layers share: stateless, and made from one generator's bits by stated formulas.
 
 TensorFlow's own float draws differ between plain and compiled graphs and between devices; these differ by rounding only.
 """
@@ -34,3 +34,9 @@ def chances(shape: tuple[int, ...], seed: Any) -> Any:
     """Uniform draws in (0, 1), neither end included."""
     words = tf.random.stateless_uniform(shape, seed, None, None, tf.uint32, alg=GENERATOR)
     return tf.cast(tf.bitwise.right_shift(words, tf.constant(32 - BITS, tf.uint32)), tf.float32) * 2.0**-BITS + 2.0 ** -(BITS + 1)
+
+
+def whole(limits: Any, seed: Any) -> Any:
+    """int32 in 0 .. limit - 1, evenly, for each of the limits, which are at least 1."""
+    draws = tf.cast(chances(tf.shape(limits), seed) * tf.cast(limits, tf.float32), tf.int32)
+    return tf.minimum(draws, limits - 1)  # a product may round up to the limit

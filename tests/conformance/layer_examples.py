@@ -8,6 +8,7 @@ from seqcfg.layers.audio.feature_normalization import CorpusNormalization, Utter
 from seqcfg.layers.audio.frames import AppendFrames, Deltas, StackFrames
 from seqcfg.layers.audio.log_mel import LogMel
 from seqcfg.layers.audio.spec_augment import SpecAugment
+from seqcfg.layers.audio.speed_perturbation import SpeedPerturbation
 from seqcfg.layers.audio.whole import UtteranceLayer
 from seqcfg.layers.composition.parallel import Branch, Parallel
 from seqcfg.layers.composition.residual import Residual
@@ -105,6 +106,7 @@ LAYERS = {
     "sequential": Sequential(layers=[SinusoidalPosition(), Dropout(rate=0.1), BLOCK, LayerNorm()]),
     "shared": Sequential(layers=[Shared(name="twice", layer=CAUSAL), Shared(name="twice", layer=CAUSAL)]),
     "spec_augment": SpecAugment(longest_time_warp=1),
+    "speed_perturbation": SpeedPerturbation(),
     "stack_frames": StackFrames(),
     "stack_frames:zero": StackFrames(left=1, right=1, stride=2, edges="zero"),
     "utterance_normalization": UtteranceNormalization(),

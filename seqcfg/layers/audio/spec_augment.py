@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from seqcfg.component.component import param
 from seqcfg.component.types import NonNegativeInt, Probability
-from seqcfg.initializers.draw import chances
+from seqcfg.initializers.draw import whole
 from seqcfg.layers.audio.whole import UtteranceLayer
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
@@ -50,8 +50,8 @@ class SpecAugment(UtteranceLayer, type="spec_augment"):
         """(c, c + w) per row, float32 [batch]: the frame that is moved and where to; 0, 0 where the utterance is too short."""
         reach = self.longest_time_warp
         room = lengths - 1 - 2 * reach
-        center = reach + whole(w, tf.maximum(room, 0) + 1)
-        target = center - reach + whole(w, tf.fill(tf.shape(lengths), 2 * reach + 1))
+        center = reach + whole(tf.maximum(room, 0) + 1, w.seed())
+        target = center - reach + whole(tf.fill(tf.shape(lengths), 2 * reach + 1), w.seed())
         is_long = room > 0
         return tuple(tf.cast(tf.where(is_long, place, 0), tf.float32) for place in (center, target))
 
@@ -59,12 +59,6 @@ class SpecAugment(UtteranceLayer, type="spec_augment"):
         """[batch]: the mean over an utterance's real frames and all features."""
         count = tf.cast(tf.maximum(lengths, 1), tf.float32) * x.values.shape[-1]
         return tf.reduce_sum(x.zero_padding(), [1, 2]) / count
-
-
-def whole(w: Any, limits: Any) -> Any:
-    """int32 in 0 .. limit - 1, evenly, for each limit of at least 1."""
-    draws = tf.cast(chances(tf.shape(limits), w.seed()) * tf.cast(limits, tf.float32), tf.int32)
-    return tf.minimum(draws, limits - 1)  # a product may round up to the limit
 
 
 def warped(values: Any, lengths: Any, moved: tuple[Any, Any]) -> Any:
@@ -85,7 +79,7 @@ def warped(values: Any, lengths: Any, moved: tuple[Any, Any]) -> Any:
 
 def _stretch(w: Any, longest: Any, totals: Any, size: Any) -> Any:
     """bool [batch, size]: True in a stretch of 0 to longest [batch] places, inside the first totals [batch] ones."""
-    sizes = whole(w, longest + 1)
-    starts = whole(w, tf.maximum(totals - sizes + 1, 1))
+    sizes = whole(longest + 1, w.seed())
+    starts = whole(tf.maximum(totals - sizes + 1, 1), w.seed())
     index = tf.range(size)
     return (index >= starts[:, tf.newaxis]) & (index < (starts + sizes)[:, tf.newaxis])
