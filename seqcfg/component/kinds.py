@@ -71,7 +71,14 @@ class SequenceLayer(Layer):
 
 
 class Model(Component, kind="model"):
-    """Wires layers into a network; offers the pieces a task needs (logits for training, a stepper for search)."""
+    """Wires layers into a network; offers the pieces a task needs (logits for training, a stepper for search).
+
+    One that recognition uses defines `declare(d, width, vocabulary)`, `losses(w, frames, ids, lengths) -> {name: LossSum}`,
+    `hear(w, frames)`, which runs once per utterance, and `scorer(w, what)` for each of its `offers`: what a search with these
+    `needs` works with (docs/decisions/0100).
+    """
+
+    offers: ClassVar[tuple[str, ...]] = ("tokens",)
 
 
 class Task(Component, kind="task"):
@@ -80,6 +87,26 @@ class Task(Component, kind="task"):
     `features() -> dict[str, Feature]`; `declare(d, vocabularies)`; `losses(w, batch) -> dict[str, Loss]`;
     `stepper(w) -> Stepper` for tasks that search.
     """
+
+    is_of_sounds: ClassVar[bool] = False  # whether inputs are sounds, float32 [samples] each, and not texts
+    lines_at_once: ClassVar[int] = 8192  # inputs that are encoded and sorted together, which bounds memory
+
+    if TYPE_CHECKING:
+
+        def stepper(self, w: Any) -> Any: ...
+        def sources(self, columns: Any) -> Any: ...
+
+    def offers(self) -> tuple[str, ...]:
+        """What searches may need of its model."""
+        return ("tokens",)
+
+    def offered(self, w: Any, what: str) -> Any:
+        """What a search that needs `what` works with."""
+        return self.stepper(w)
+
+    def source_names(self, columns: Any) -> list[str]:
+        """What sources are called where they are shown: the texts themselves, where they are texts."""
+        return self.sources(columns)
 
 
 class Loss(Component, kind="loss"):
@@ -174,7 +201,18 @@ class Tokenizer(Component, kind="tokenizer"):
 
 
 class Search(Component, kind="search"):
-    """`__call__(stepper, inputs, max_length) -> Hypotheses`, written once against the stepper."""
+    """`__call__(stepper, inputs, max_length) -> Hypotheses`, written once against the stepper.
+
+    needs   what it works with, which the task's model must offer: `tokens` for a stepper, `frames` for log-probabilities of frames
+    joins_priors  whether a search that needs no tokens can take a language model along
+    """
+
+    needs: ClassVar[str] = "tokens"
+    joins_priors: ClassVar[bool] = False
+
+    def quick(self) -> Search:
+        """A cheaper search with the same needs, for looking at a model while it is trained."""
+        return self
 
 
 class Metric(Component, kind="metric"):

@@ -123,14 +123,14 @@ def evaluation_batches(
     if bool(batch_size) == bool(max_tokens):
         raise ValueError("give either batch_size or max_tokens")
     features = batched(features)
-    lengths = {name: columns.lengths(name) for name, feature in features.items() if feature.is_ragged}
+    lengths = {name: -(-columns.lengths(name) // feature.unit) for name, feature in features.items() if feature.is_ragged}
     longest = np.maximum.reduce(list(lengths.values())) if lengths else np.ones([columns.num_examples], np.int32)
     order = np.lexsort([*lengths.values(), longest])[::-1]
     start = 0
     while start < columns.num_examples:
         rows = batch_size or max(1, max_tokens // _padded(int(longest[order[start]])))
         ids = order[start : start + rows]
-        time = {name: -(-_padded(int(length[ids].max())) // features[name].unit) for name, length in lengths.items()}
+        time = {name: _padded(int(length[ids].max())) for name, length in lengths.items()}
         yield EvaluationBatch(ids, _arrays(columns, features, ids, time))
         start += rows
 

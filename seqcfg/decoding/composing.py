@@ -11,10 +11,14 @@ from seqcfg.decoding.remembering import Remembering
 from seqcfg.decoding.rules import Ruled
 
 
-def compose(members: list[Member], settings: Any, views: list[Any], rules: tuple[str, ...] = ()) -> Any:
-    """The stepper; `rules` names the kinds of rules that inputs carry (see `Ruled`)."""
-    steppers = [member.task.stepper(w) for member, w in zip(members, views, strict=True)]
+def compose(members: list[Member], settings: Any, views: list[Any], rules: tuple[str, ...] = (), needs: str = "") -> Any:
+    """The stepper, or what else the search needs; `rules` names the kinds of rules that inputs carry (see `Ruled`)."""
+    needs = needs or settings.search.needs
+    first = members[0].task.offered(views[0], needs)
+    steppers = [first, *(member.task.stepper(w) for member, w in zip(members[1:], views[1:], strict=True))]
     stepper = steppers[0]
+    if needs != "tokens":
+        return stepper
     if len(members) > 1:
         average: Average = settings.ensemble.average if settings.ensemble else "probabilities"
         stepper = Mixture(steppers, [member.role for member in members], [member.weight for member in members], average)

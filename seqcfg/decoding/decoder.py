@@ -1,4 +1,4 @@
-"""Decoder: lines of text in, their outputs in the same order out, whatever happens to batches in between."""
+"""Decoder: texts or sounds in, their outputs in the same order out, whatever happens to batches in between."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from seqcfg.decoding.block import Block, rounded
 from seqcfg.decoding.composing import compose
 from seqcfg.decoding.demands import Demand, cap_rules, rules_of
 from seqcfg.decoding.engine import Engine, rung
-from seqcfg.decoding.inputs import cut
+from seqcfg.decoding.inputs import cut, is_blank
 from seqcfg.decoding.member import Member, as_variables
 from seqcfg.decoding.noisy_channel import ChannelRanker
 from seqcfg.errors import UserError
 from seqcfg.lazy import np
-
-LINES_AT_ONCE = 8192  # lines that are encoded and sorted together, which bounds memory
 
 
 class Decoded(NamedTuple):
@@ -83,8 +81,9 @@ class Decoder:
         self, texts: list[str], progress: Callable[[int], None] | None = None, first: int = 0, demands: list[Demand] | None = None
     ) -> Iterator[Decoded]:
         """As `decode`, a few thousand lines at a time."""
-        for start in range(0, len(texts), LINES_AT_ONCE):
-            part = slice(start, start + LINES_AT_ONCE)
+        at_once = self._task.lines_at_once
+        for start in range(0, len(texts), at_once):
+            part = slice(start, start + at_once)
             yield from self._decode_some(texts[part], first + start, progress, demands[part] if demands else None)
 
     def partial(self, text: str) -> Iterator[str]:
@@ -92,7 +91,7 @@ class Decoder:
 
         Where outputs are ranked when all are complete, there is only the whole.
         """
-        if not text.strip() or self._settings.minimum_risk or self._channel:
+        if is_blank(text) or self._settings.minimum_risk or self._channel:
             yield self.decode([text])[0].text
             return
         only = np.zeros([1], np.int64)
@@ -105,7 +104,8 @@ class Decoder:
     def _decode_some(
         self, texts: list[str], first: int, progress: Callable[[int], None] | None, demands: list[Demand] | None
     ) -> list[Decoded]:
-        numbers = [number for number, text in enumerate(texts) if text.strip()]
+        texts = list(texts)
+        numbers = [number for number, text in enumerate(texts) if not is_blank(text)]
         results: list[Decoded] = [EMPTY] * len(texts)
         if numbers:
             lines = first + np.asarray(numbers, np.int64)

@@ -11,7 +11,7 @@ from seqcfg.lazy import np
 def cut(inputs: dict[str, Any], most: int) -> tuple[dict[str, Any], Any, int]:
     """Inputs of at most `most` positions, the length of each row (at least 1), and how many rows were cut.
 
-    What ends a row, its end id, stays the last one.
+    What ends a row of ids, its end id, stays the last one.
     """
     inputs, num_cut = dict(inputs), 0
     lengths = np.ones([len(next(iter(inputs.values())))], np.int32)
@@ -21,10 +21,16 @@ def cut(inputs: dict[str, Any], most: int) -> tuple[dict[str, Any], Any, int]:
         if is_cut.any():
             num_cut += int(is_cut.sum())
             short = values[:, :most].copy()
-            short[is_cut, -1] = values[is_cut, length[is_cut] - 1]
+            if values.ndim == 2:
+                short[is_cut, -1] = values[is_cut, length[is_cut] - 1]
             inputs[name], inputs[f"{name}_length"] = short, np.minimum(length, most)
         lengths = np.maximum(lengths, inputs[f"{name}_length"])
     return inputs, lengths, num_cut
+
+
+def is_blank(source: Any) -> bool:
+    """Whether there is nothing to decode: a text of white space alone, or a sound without samples."""
+    return not source.strip() if isinstance(source, str) else not len(source)
 
 
 def timed(inputs: dict[str, Any]) -> list[str]:

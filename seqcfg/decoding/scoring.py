@@ -60,8 +60,9 @@ class Scorer:
                 f"there are {len(sources)} sources and {len(targets)} targets", hint="line n of one belongs to line n of the other"
             )
         results: list[Scored] = []
-        for first in range(0, len(sources), PAIRS_AT_ONCE):
-            last = first + PAIRS_AT_ONCE
+        at_once = min(PAIRS_AT_ONCE, self._task.lines_at_once)
+        for first in range(0, len(sources), at_once):
+            last = first + at_once
             for found, done in self._score_some(sources[first:last], targets[first:last]):
                 results += found
                 if progress:
@@ -104,7 +105,8 @@ class Scorer:
     def _forced(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
         seen: dict[str, Any] = {}
         first, *others = self._members
-        stepper = compose(self._members, self._settings, [first.view(watched=seen), *(member.view() for member in others)])
+        views = [first.view(watched=seen), *(member.view() for member in others)]
+        stepper = compose(self._members, self._settings, views, needs="tokens")
         logits = tf.cast(stepper.logits(inputs, ids, lengths), tf.float32)
         if len(self._members) == 1:  # a mixture gives log-probabilities, of which the sum is not 1 where there is a prior
             found = -tf.nn.sparse_softmax_cross_entropy_with_logits(ids, logits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Search, Section
@@ -77,6 +77,19 @@ class Decoding(Section, type="decoding"):
     def check(self) -> Iterator[tuple[str, str, str]]:
         if self.minimum_risk and self.noisy_channel:
             yield "noisy_channel", "outputs are ranked once, and minimum_risk does it already", "leave one of them out"
+        if self.search.needs != "tokens":
+            yield from self._check_beside(self.search)
+
+    def _check_beside(self, search: Search) -> Iterator[tuple[str, str, str]]:
+        """What only searches over tokens do."""
+        used: dict[str, Any] = {
+            "ensemble": self.ensemble,
+            "distinct_ngrams": self.distinct_ngrams,
+            "length_floor": self.length_floor != LengthFloor(),
+        }
+        used["fusion"] = None if search.joins_priors else self.fusion
+        for field in (name for name, value in used.items() if value):
+            yield field, f"a {search.type} search does not do this", "use a search over tokens, such as beam"
 
     @property
     def has_partners(self) -> bool:

@@ -87,17 +87,22 @@ class Evaluator:
         decoded = self._decode(progress)
         seconds = time.monotonic() - start
         is_alone = not self._has_partners
-        outcome = Outcome(self.sources, self.references, decoded, self._score(progress), losses, self._held_out.weight, is_alone)
+        outcome = Outcome(self.names, self.references, decoded, self._score(progress), losses, self._held_out.weight, is_alone)
         measured = measure(self._settings, outcome)
         num_cut = self._decoder.num_cut - cut_before
         return Evaluated(
-            self.split, trained.label, trained.step, measured, losses, self.sources, self.references, decoded, num_cut, seconds
+            self.split, trained.label, trained.step, measured, losses, self.names, self.references, decoded, num_cut, seconds
         )  # fmt: skip
 
     @functools.cached_property
-    def sources(self) -> list[str]:
-        """What is decoded, where the task knows texts."""
+    def sources(self) -> Any:
+        """What is decoded, where the task knows texts or sounds."""
         return self._task.sources(self._columns) if hasattr(self._task, "sources") else []
+
+    @functools.cached_property
+    def names(self) -> list[str]:
+        """What sources are called where they are shown."""
+        return self._task.source_names(self._columns) if hasattr(self._task, "sources") else []
 
     @functools.cached_property
     def references(self) -> list[list[str]]:

@@ -66,7 +66,9 @@ class Recipe(Record):
             yield from self._check_splits(splits)
             yield from self._check_fields(splits)
             yield from self._check_packing()
+            yield from self._check_sample_rates(splits)
         yield from self._check_metrics()
+        yield from self._check_search()
 
     def _check_splits(self, splits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         """Splits that are named must exist; the default one may be missing, for who only wants to train."""
@@ -102,6 +104,26 @@ class Recipe(Record):
                     message = f"the layer {layer.type!r} of the task would mix the texts that share a row"
                     yield "data.batching.packing", message, "leave packing out for this model"
                     return
+
+    def _check_sample_rates(self, splits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+        """Audio has the rate that the task expects."""
+        rate = getattr(self.task, "sample_rate_hz", None)
+        for name, source in splits.items():
+            given = getattr(source, "sample_rate_hz", rate)
+            if rate is not None and given != rate:
+                hint = f"write {rate} here, and resample: true for files with another rate"
+                yield f"data.splits.{name}.sample_rate_hz", f"{given} Hz are not the task's {rate} Hz", hint
+
+    def _check_search(self) -> Iterator[tuple[str, str, str]]:
+        """The search works with something that the task's model offers."""
+        offered, search = self.task.offers(), getattr(self.decoding, "search", None)
+        wanted, name = ("tokens", "beam") if search is None else (search.needs, search.type)
+        if wanted not in offered:
+            fitting = sorted(kind for kind, cls in load()["search"].items() if cls.needs in offered)  # type: ignore[attr-defined]
+            message = f"a {name} search works with {wanted}, and the model offers {listed(offered)}"
+            yield "decoding.search" if search is not None else "decoding", message, f"decoding.search.type may be {listed(fitting)}"
+        if self.task.is_of_sounds and getattr(self.decoding, "noisy_channel", None):
+            yield "decoding.noisy_channel", "sounds cannot be translated back", "leave it out"
 
     def _features(self) -> list[Any]:
         features = getattr(self.task, "features", None)

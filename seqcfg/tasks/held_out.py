@@ -22,24 +22,29 @@ class HeldOutLoss:
         self.weight = 0.0
 
     def __call__(self, weights: dict[str, Any], batches: Iterable[dict[str, Any]]) -> dict[str, float]:
-        """{"loss", "nll", "perplexity"} per weighted position; weights are variables or arrays by path."""
-        total = nll = weight = 0.0
+        """{"loss", "nll", "perplexity"} per weighted position, and "left_out" examples where the loss cannot use some.
+
+        weights are variables or arrays by path.
+        """
+        total = nll = weight = left_out = 0.0
         for batch in batches:
             tensors = {name: tf.convert_to_tensor(value) for name, value in batch.items()}
             if self._traced is None:
                 self._traced = self._trace(weights, tensors)
             sums = self._traced(weights, tensors)
-            total, nll, weight = (before + float(new) for before, new in zip((total, nll, weight), sums, strict=True))
+            before = (total, nll, weight, left_out)
+            total, nll, weight, left_out = (one + float(new) for one, new in zip(before, sums, strict=True))
         self.weight = weight
         if not weight:
             return {}
-        return {"loss": total / weight, "nll": nll / weight, "perplexity": math.exp(min(nll / weight, 700.0))}
+        found = {"loss": total / weight, "nll": nll / weight, "perplexity": math.exp(min(nll / weight, 700.0))}
+        return found | ({"left_out": left_out} if left_out else {})
 
     def _trace(self, weights: dict[str, Any], batch: dict[str, Any]) -> Any:
-        def sums(weights: dict[str, Any], batch: dict[str, Any]) -> tuple[Any, Any, Any]:
+        def sums(weights: dict[str, Any], batch: dict[str, Any]) -> tuple[Any, Any, Any, Any]:
             w = view(self._declaration, weights, dtype=self._precision)
             loss = self._task.losses(w, batch)[self._loss]
-            return loss.total, loss.metrics.get("nll", loss.total), loss.weight
+            return loss.total, loss.metrics.get("nll", loss.total), loss.weight, loss.metrics.get("left_out", tf.constant(0.0))
 
         shapes = {name: tf.TensorSpec([None] * len(value.shape), value.dtype) for name, value in batch.items()}
         specs = {path: tf.TensorSpec(value.shape, value.dtype) for path, value in weights.items()}

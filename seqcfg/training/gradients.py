@@ -42,13 +42,15 @@ class LossGradients:
             if training.weight_noise is not None:
                 tree = training.weight_noise(tree, step, step_seed)
             w = view(
-                self._declaration, tree, training=True, seed=seed, dtype=training.precision, rematerialized=tuple(training.rematerialized)
-            )
+                self._declaration, tree, training=True, seed=seed, dtype=training.precision, rematerialized=tuple(training.rematerialized),
+                for_xla=training.xla,
+            )  # fmt: skip
             losses = self._task.losses(w, batch)
         gradients = {name: self._gradient(tape, losses[learner.loss], values, name, scale) for name, learner in self._learners.items()}
         first = losses[next(iter(self._learners.values())).loss]
         seen = {f"weight/{name}": losses[learner.loss].weight for name, learner in self._learners.items()}
         seen |= {"total": first.total, "weight": first.weight, "nll": first.metrics.get("nll", first.total)}
+        seen["left_out"] = first.metrics.get("left_out", tf.constant(0.0))
         return gradients, seen | batch_sizes(batch), dict(w.context.updates)
 
     def _seeds(self, step: Any, part: Any) -> tuple[Any, Any]:

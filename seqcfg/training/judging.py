@@ -20,7 +20,9 @@ class Judge:
         count = recipe.training.validation.num_decoded
         self._experiment, self._codecs = experiment, codecs
         self._sources, self._references = recipe.task.sources(columns)[:count], recipe.task.references(columns)[:count]
-        self._settings = dataclasses.replace(recipe.decoding, search=Greedy())
+        self._names = recipe.task.source_names(columns)[:count]
+        search = recipe.decoding.search
+        self._settings = dataclasses.replace(recipe.decoding, search=Greedy() if search.needs == "tokens" else search.quick())
         self._metrics = [metric for metric in recipe.evaluation.metrics if metric.needs == "strings" and is_of_one(metric)]
         self._decoder: Decoder | None = None
         self.samples: list[dict[str, str]] = []
@@ -37,7 +39,7 @@ class Judge:
             )
         outputs = [one.text for one in self._decoder.decode(self._sources, lambda _: look())]
         found = [metric.compute(outputs, [[reference] for reference in self._references]) for metric in self._metrics]
-        rows = zip(self._sources, outputs, self._references, strict=True)
+        rows = zip(self._names, outputs, self._references, strict=True)
         self.samples = [{"source": source, "output": output, "reference": wanted} for source, output, wanted in rows][:NUM_SAMPLES]
         return {score.name: score.value for score in found}
 

@@ -168,7 +168,10 @@ class TrainingLoop:
 
     def _record(self) -> None:
         skipped, memory = int(self._state.skipped.numpy()), resident_bytes()
-        self._journal.write(self.done, "train", **self._meter.measured(), skipped=skipped, memory_bytes=memory)
+        measured = self._meter.measured()
+        self._journal.write(self.done, "train", **measured, skipped=skipped, memory_bytes=memory)
+        if measured.get("left_out"):
+            self._progress.say(f"step {self.done}  {measured['left_out']:.0f} examples have more tokens than frames and were left out")
         self._meter.restart()
 
     def _finish(self, reason: str) -> None:

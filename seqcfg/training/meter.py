@@ -54,11 +54,14 @@ class Meter:
     def measured(self) -> dict[str, float]:
         """loss and nll per weighted position; rate, norm; tokens (weighted) per second; share of padding.
 
+        `left_out`, where there are such: examples that the loss cannot use.
+
         Updates that were left out because they are not finite count nowhere; loss is NaN when no other was made.
         """
         sums = self._sums or dict.fromkeys(MEASURED, 0.0) | {"total": math.nan, "nll": math.nan}
         weight, positions = max(sums["weight"], 1.0), max(sums["positions"], 1.0)
-        return {
+        left_out = {"left_out": sums["left_out"]} if sums.get("left_out") else {}
+        return left_out | {
             "loss": sums["total"] / weight,
             "nll": sums["nll"] / weight,
             "rate": sums["rate"],

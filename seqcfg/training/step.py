@@ -15,7 +15,7 @@ from seqcfg.training.learning import Learning
 from seqcfg.training.settings import Training
 from seqcfg.training.state import State, assign_weights
 
-MEASURED = ("total", "weight", "nll", "positions", "tokens", "norm", "rate", "examples")
+MEASURED = ("total", "weight", "nll", "positions", "tokens", "norm", "rate", "examples", "left_out")
 LATEST = ("norm", "rate")  # of these the last value counts, not the sum
 
 
