@@ -14,10 +14,6 @@ from seqcfg.layers.composition.parallel import Branch, Parallel
 from seqcfg.layers.composition.residual import Residual
 from seqcfg.layers.composition.sequential import Repeat, Sequential
 from seqcfg.layers.composition.shared import Shared
-from seqcfg.layers.convolution.conv1d import Conv1D
-from seqcfg.layers.convolution.conv2d import Conv2D
-from seqcfg.layers.convolution.depthwise import DepthwiseConv1D, DepthwiseConv2D
-from seqcfg.layers.convolution.features import MergeFeatures, SplitFeatures, UnstackFrames
 from seqcfg.layers.dense import Dense
 from seqcfg.layers.dropout import Dropout
 from seqcfg.layers.embedding import Embedding
@@ -30,6 +26,7 @@ from seqcfg.layers.position.rotary import Rotary
 from seqcfg.layers.position.sinusoidal import SinusoidalPosition
 from seqcfg.layers.recurrent.bidirectional import Bidirectional
 from seqcfg.layers.recurrent.lstm import LSTM
+from tests.conformance import convolution_examples
 
 DIM = 8
 MAP = (4, 2)  # frequencies and channels
@@ -53,27 +50,11 @@ LAYERS = {
     "batch_norm": BatchNorm(),
     "bidirectional": Bidirectional(layer=LSTM(units=3)),
     "branch": Branch(layers=[Dense(units=3), LSTM(units=2)]),
-    "conv1d": Conv1D(units=6, kernel_size=4, activation="relu"),
-    "conv1d:stride": Conv1D(units=6, kernel_size=3, stride=2),
-    "conv1d:causal": Conv1D(units=6, kernel_size=3, dilation=2, causal=True),
-    "conv1d:pointwise": Conv1D(units=6, kernel_size=1, causal=True, use_bias=False),
-    "conv1d:strided_causal": Conv1D(units=6, kernel_size=5, stride=2, causal=True),
-    "conv1d:same": Conv1D(units=6, kernel_size=4, stride=2, padding="same", rounding="down"),
-    "conv2d": Conv2D(units=3, kernel_size=(3, 3), stride=(2, 2), activation="relu"),
-    "conv2d:same": Conv2D(units=3, kernel_size=(3, 2), padding="same", rounding="down", use_bias=False),
-    "conv2d:causal": Conv2D(units=3, kernel_size=(3, 3), dilation=(2, 1), causal=True),
-    "conv2d:strided_causal": Conv2D(units=3, kernel_size=(3, 3), stride=(2, 2), causal=True),
-    "conv2d:normed": Sequential(layers=[Conv2D(units=3, kernel_size=(3, 3), causal=True), BatchNorm(), ActivationLayer(), Dropout()]),
     "corpus_normalization": CorpusNormalization(),
     "corpus_normalization:known": CorpusNormalization(mean=[0.5] * DIM, deviation=[2.0] * DIM),
     "deltas": Deltas(),
     "dense": Dense(units=5, activation="tanh"),
     "dense:no_bias": Dense(units=5, use_bias=False),
-    "depthwise_conv1d": DepthwiseConv1D(kernel_size=4, activation="silu"),
-    "depthwise_conv1d:causal": DepthwiseConv1D(kernel_size=3, dilation=2, causal=True, multiplier=2, use_bias=False),
-    "depthwise_conv1d:strided_causal": DepthwiseConv1D(kernel_size=5, stride=2, causal=True),
-    "depthwise_conv2d": DepthwiseConv2D(kernel_size=(3, 3), multiplier=2),
-    "depthwise_conv2d:causal": DepthwiseConv2D(kernel_size=(3, 2), stride=(1, 2), causal=True, use_bias=False),
     "dropout": Dropout(rate=0.3),
     "embedding": Embedding(dim=6, scale="sqrt_dim"),
     "feed_forward": FeedForward(hidden=12, dropout=0.1),
@@ -86,7 +67,6 @@ LAYERS = {
     "log_mel:rounded": dataclasses.replace(SPECTRUM, frames="rounded", edges="mirror", remove_mean=True, samples="int16"),
     "lstm": LSTM(units=5),
     "lstm:projection": LSTM(units=5, projection=3, coupled=True, cell_cap=1.0, zoneout=0.2, use_bias=False),
-    "merge_features": MergeFeatures(),
     "multi_head_attention": MultiHeadAttention(num_heads=2),
     "multi_head_attention:causal": CAUSAL,
     "multi_head_attention:memory": MultiHeadAttention(num_heads=4, attend_to="memory", use_bias=False),
@@ -111,22 +91,15 @@ LAYERS = {
     "stack_frames:zero": StackFrames(left=1, right=1, stride=2, edges="zero"),
     "utterance_normalization": UtteranceNormalization(),
     "sinusoidal_position": SinusoidalPosition(learned_scale=True),
-    "split_features": SplitFeatures(channels=2),
-    "split_features:stacked": SplitFeatures(channels=2, layout="channels_first"),
-    "unstack_frames": UnstackFrames(factor=2),
     "sinusoidal_position:interleaved": SinusoidalPosition(layout="interleaved", exponent="half"),
-}
+} | convolution_examples.LAYERS
 
 # They read the future, or positions that are not there yet: step-by-step use is refused.
-WHOLE_SEQUENCE_ONLY = {"bidirectional", "conv1d", "conv1d:same", "conv1d:stride", "conv2d", "conv2d:same"}
-WHOLE_SEQUENCE_ONLY |= {"depthwise_conv1d", "depthwise_conv2d", "multi_head_attention"}
+WHOLE_SEQUENCE_ONLY = {"bidirectional", "multi_head_attention"} | convolution_examples.WHOLE_SEQUENCE_ONLY
 WHOLE_SEQUENCE_ONLY |= {name for name, layer in LAYERS.items() if isinstance(layer, UtteranceLayer)}
 
-STRIDES = dict.fromkeys(
-    ["conv1d:strided_causal", "conv2d:strided_causal", "depthwise_conv1d:strided_causal"], 2
-)  # they take so many positions at a time
+STRIDES = convolution_examples.STRIDES  # they take so many positions at a time
 CHANGES_LENGTH = {*STRIDES, "unstack_frames"}
-ON_MAPS = {"conv2d", "depthwise_conv2d", "merge_features"}  # their input has two feature axes
 
 
 def width(name):
@@ -134,4 +107,4 @@ def width(name):
         return VOCABULARY
     if LAYERS[name].feature_axes == 0:
         return ()
-    return MAP if name.partition(":")[0] in ON_MAPS else DIM
+    return MAP if LAYERS[name].feature_axes == 2 or name in convolution_examples.ON_MAPS else DIM

@@ -29,7 +29,10 @@ def for_all_queries(mask: Any) -> Any:
 
 
 def both(first: Any, second: Any) -> Any:
-    return second if first is None else tf.logical_and(first, second)
+    """What both masks allow; None allows everything."""
+    if first is None or second is None:
+        return second if first is None else first
+    return tf.logical_and(first, second)
 
 
 def bias(mask: Any, dtype: str) -> Any:

@@ -1,0 +1,27 @@
+"""A half of the features that decides how much of the other half passes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Layer
+from seqcfg.component.types import Activation
+from seqcfg.layers.activation import activate
+from seqcfg.lazy import tf
+
+
+class GatedLinearUnit(Layer, type="gated_linear_unit"):
+    """a activation(b) for the halves a and b of the features (arXiv:1612.08083, equation 1; other activations arXiv:2002.05202)."""
+
+    activation: Activation = param(default="sigmoid", doc="Applied to the second half.")
+
+    def declare(self, d: Any, dim: int) -> int:
+        if dim % 2:
+            raise d.misfit(f"the width {dim} has no halves", f"{dim + 1} has")
+        return dim // 2
+
+    def __call__(self, w: Any, x: Any) -> Any:
+        """x [..., dim] -> [..., dim / 2]."""
+        a, b = tf.split(x, 2, -1)
+        return a * activate(self.activation, b)
