@@ -48,7 +48,8 @@ class RelativeAttention(SequenceLayer, type="relative_attention"):
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]."""
         mask = masks.both(masks.allowed(x, x, causal=False), self.reach.of(x))
-        return x.with_values(self._read(w, *self._project(w, x.values), masks.bias(mask, w.context.dtype)))
+        queries, keys, values = self._project(w, x.values)
+        return x.with_values(self._read(w, queries, keys, values, masks.bias(mask, w.context.dtype)))
 
     def start(self, w: Any, sequence: Sequence, max_length: Any) -> tuple[Any, Any]:
         if not self.reach.is_steppable:
