@@ -18,40 +18,86 @@ def _sample(ctx: click.Context, option: click.Parameter, value: str) -> int | No
 @click.command()
 @click.argument("run", type=click.Path())
 @click.option(
-    "--format", "kind", default="saved_model", show_default=True, help="Type of exporter; 'seqcfg components exporter' lists them."
-)
+    "--format", "kinds", multiple=True, default=("saved_model",), show_default=True,
+    help="Exporter by type or label, again for more, or all of the recipe's; 'seqcfg components exporter' lists them.",
+)  # fmt: skip
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N, a step number or the folder of a checkpoint.")
 @click.option("--sample", default="64", show_default=True, callback=_sample, help="Lines of the evaluation split to compare, or all.")
-@click.option("--input", "source", type=click.Path(), help="File of lines to compare instead.")
+@click.option(
+    "--timed", default=16, show_default=True, help="Of these, lines decoded one at a time for latency and memory; 0 leaves it out."
+)
+@click.option("--input", "source", type=click.Path(), help="File of lines to compare instead; metrics are then left out.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value, such as decoding.search.width=1.")
 @click.option("--data-root", type=click.Path(), help="Folder of the corpora; else $SEQCFG_DATA, else ./data.")
 @click.option("--cache-root", type=click.Path(), help="Folder of prepared data; else $SEQCFG_CACHE, else ./prepared.")
 def command(
-    run: str, kind: str, checkpoint: str, sample: int | None, source: str | None, overrides: tuple[str, ...],
+    run: str, kinds: tuple[str, ...], checkpoint: str, sample: int | None, timed: int, source: str | None, overrides: tuple[str, ...],
     data_root: str | None, cache_root: str | None,
 ) -> None:  # fmt: skip
-    """Writes the model in RUN to RUN/exports, then decodes sample lines with both and refuses a model that differs."""
-    from seqcfg.export.artefact import export, exporter_of
+    """Writes the model in RUN to RUN/exports and proves that it is the same model.
+
+    Run and exported model decode sample lines; strings, scores, metrics, size, latency and memory are compared, printed and kept
+    in parity.json. A model beyond the exporter's `tolerance` is refused, or kept with a warning, as the recipe says.
+    """
+    from rich.console import Console
+
+    from seqcfg.export.artefact import Export, exporter_of
+    from seqcfg.export.parity_table import parity_table
     from seqcfg.tasks.trained import open_run
 
-    trained: Any = open_run(run, checkpoint, overrides, lambda line: click.echo(line, err=True))
-    exporter = exporter_of(trained.experiment, kind)
-    lines = _lines_of(source) if source else _split_lines(trained, data_root, cache_root)
-    folder, compared = export(trained, exporter, lines[:sample])
-    said = f"the same strings as the run on {compared} lines" if compared else "not compared: it takes no text"
-    click.echo(f"exported {trained.label} to {folder}: {said}")
+    trained: Any = open_run(run, checkpoint, overrides, say)
+    exporters = _exporters(trained.experiment, kinds) if "all" in kinds else [exporter_of(trained.experiment, kind) for kind in kinds]
+    export = Export(trained, _sample_of(trained, source, data_root, cache_root).first(sample), timed, overrides, say)
+    parities = {}
+    for exporter in exporters:
+        folder, parity = export(exporter)
+        if parity:
+            parities[exporter.label] = parity
+            said = f"the same strings as the run on {parity.identical} of {parity.lines} lines"
+        else:
+            said = "not compared: it takes no text"
+        click.echo(f"exported {trained.label} to {folder}: {said}")
+    if parities:
+        Console().print(parity_table(parities))
 
 
-def _split_lines(trained: Any, data_root: str | None, cache_root: str | None) -> list[str]:
-    """The sources of the split that the recipe evaluates."""
+def say(line: str) -> None:
+    """Tells the user, apart from what was asked for."""
+    click.echo(line, err=True)
+
+
+def _exporters(experiment: Any, kinds: tuple[str, ...]) -> list[Any]:
+    if kinds != ("all",):
+        raise click.UsageError("--format all stands alone")
+    from seqcfg.export.settings import Export
+
+    return (experiment.recipe.export or Export()).formats
+
+
+def _sample_of(trained: Any, source: str | None, data_root: str | None, cache_root: str | None) -> Any:
+    """The lines of a file, else those of the split that the recipe evaluates; with the training data behind them."""
     from seqcfg.data.prepare import prepare
     from seqcfg.data.progress import prepare_bar
     from seqcfg.evaluation.corpus import columns_of
+    from seqcfg.export.sample import Sample
 
-    with prepare_bar() as progress:
-        prepared = prepare(trained.experiment, progress, data_root=data_root, cache_root=cache_root)
-    recipe = trained.experiment.recipe
-    return recipe.task.sources(columns_of(prepared, recipe.evaluation.split))
+    recipe, found = trained.experiment.recipe, []
+
+    def prepared() -> Any:
+        if not found:
+            with prepare_bar() as progress:
+                found.append(prepare(trained.experiment, progress, data_root=data_root, cache_root=cache_root))
+        return found[0]
+
+    def representative(count: int) -> list[str]:
+        texts = recipe.task.sources(columns_of(prepared(), "train"))
+        return texts[:: max(1, len(texts) // count)][:count]
+
+    if source:
+        return Sample(_lines_of(source), [], representative)
+    columns = columns_of(prepared(), recipe.evaluation.split)
+    references = [[one] if isinstance(one, str) else list(one) for one in recipe.task.references(columns)]
+    return Sample(recipe.task.sources(columns), references, representative)
 
 
 def _lines_of(name: str) -> list[str]:

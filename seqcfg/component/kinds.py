@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from seqcfg.component.component import Component
+from seqcfg.errors import UserError
 
 
 class Section(Component, kind="section"):
@@ -224,7 +225,37 @@ class Metric(Component, kind="metric"):
 
 
 class Exporter(Component, kind="exporter"):
-    """Writes a trained run in a format that is used without seqcfg."""
+    """Writes a trained run in a format that is used without seqcfg.
+
+    `write(trained, folder, sample) -> signatures` writes into a new folder. `version` numbers the folder, `tolerance` says how
+    far the model may be from the run. `client` is the program in export/clients/ that runs the model on texts, or "".
+    """
+
+    @property
+    def label(self) -> str:
+        """Name of its folder below exports/; other for each way of writing the format."""
+        return self.type
+
+    @property
+    def client(self) -> str:
+        return ""
+
+    @classmethod
+    def variant(cls, name: str) -> Any:
+        """The exporter with the label <type>-<name>; with default settings where the name is empty."""
+        if name:
+            raise UserError(f"the exporter {cls.type} has no variant {name!r}", hint=f"leave it out: {cls.type}")
+        return cls()
+
+    def figures(self, folder: Any) -> dict[str, float]:
+        """Of what was written into a folder, what its manifest tells besides signatures and files."""
+        return {}
+
+    if TYPE_CHECKING:
+        version: int
+        tolerance: Any
+
+        def write(self, trained: Any, folder: Any, sample: Any) -> dict[str, Any]: ...
 
 
 class Strategy(Component, kind="strategy"):

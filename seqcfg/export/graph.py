@@ -1,4 +1,4 @@
-"""A trained model as one graph: text or ids in, text or ids out, search inside."""
+"""A trained model as one graph: text or ids in, text, ids or probabilities out, search inside."""
 
 from __future__ import annotations
 
@@ -21,24 +21,62 @@ def exported_module(trained: Any, include_tokenizer: bool) -> tuple[Any, dict[st
     """
     task = trained.experiment.recipe.task
     _refuse_what_is_outside(trained.experiment.recipe.decoding or Decoding())
-    module = tf.Module(name="model")
-    module.weights = {path: tf.Variable(value, trainable=False, name=path.replace("/", ".")) for path, value in trained.weights.items()}
-    search = _search(trained, module.weights)
-    specs = _specs(task, trained.codecs)
-    ids = tf.function(lambda **inputs: _ids_outputs(search(_cut(inputs, trained))), autograph=False).get_concrete_function(**specs)
-    module.signatures_by_name = {"ids": ids}
+    module = new_module(trained)
+    search = search_of(trained, module.weights)
+    signatures = {"ids": concrete(lambda **inputs: _ids_outputs(search(cut(inputs, trained))), specs(trained))}
+    score = scoring_of(trained, module.weights)
+    if hasattr(task, "encode_pairs"):
+        signatures["score_ids"] = concrete(score, specs(trained) | _target_specs())
     if not include_tokenizer:
-        return module, {"serving_default": ids}
+        signatures = {"serving_default": signatures["ids"]} | {name: call for name, call in signatures.items() if name != "ids"}
+        module.signatures_by_name = signatures
+        return module, signatures
     if not hasattr(task, "encode_in_graph"):
         raise UserError(f"a {task.type} task takes no text inside a graph", hint="set include_tokenizer: false in the export section")
     module.codecs = {name: codec.graph() for name, codec in trained.codecs.items()}
 
-    def translate(text: Any) -> dict[str, Any]:
-        found = search(_cut(task.encode_in_graph(module.codecs, text), trained))
-        return _text_outputs(task, module.codecs, text, found)
+    def answer(text: Any) -> dict[str, Any]:
+        return _text_outputs(task, module.codecs, text, search(cut(task.encode_in_graph(module.codecs, text), trained)))
 
-    text = tf.function(translate, autograph=False).get_concrete_function(tf.TensorSpec([None], tf.string, name="text"))
-    return module, {"serving_default": text, "ids": ids}
+    def judge(source: Any, target: Any) -> dict[str, Any]:
+        inputs, ids, lengths = task.encode_pairs_in_graph(module.codecs, source, target)
+        return score(**inputs, target=ids, target_length=lengths)
+
+    signatures = {"serving_default": concrete(answer, {"text": _texts("text")})} | signatures
+    if hasattr(task, "encode_pairs_in_graph"):
+        signatures["score"] = concrete(judge, {"source": _texts("source"), "target": _texts("target")})
+    module.signatures_by_name = signatures
+    return module, signatures
+
+
+def new_module(trained: Any) -> Any:
+    """A tf.Module that owns the weights, as `weights` {path: variable}."""
+    module = tf.Module(name="model")
+    module.weights = {path: tf.Variable(value, trainable=False, name=path.replace("/", ".")) for path, value in trained.weights.items()}
+    return module
+
+
+def concrete(function: Any, named: dict[str, Any]) -> Any:
+    """The function of these named tensors, traced."""
+    return tf.function(function, autograph=False).get_concrete_function(**named)
+
+
+def scoring_of(trained: Any, weights: dict[str, Any]) -> Any:
+    """A function of the task's inputs and of outputs, `target` [n, time] with the end id inside `target_length` [n].
+
+    It gives `token_log_probabilities` [n, time], 0 behind the lengths, and their sums `log_probabilities` [n].
+    """
+    recipe = trained.experiment.recipe
+
+    def score(target: Any, target_length: Any, **inputs: Any) -> dict[str, Any]:
+        member = Member(recipe.task, trained.declaration, weights, trained.codecs, trained.precision)
+        stepper = recipe.task.stepper(member.view())
+        logits = tf.cast(stepper.logits(cut(inputs, trained), target, target_length), tf.float32)
+        found = -tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
+        found = tf.where(tf.sequence_mask(target_length, tf.shape(target)[1]), found, 0.0)
+        return {"log_probabilities": tf.reduce_sum(found, axis=1), "token_log_probabilities": found, "lengths": target_length}
+
+    return score
 
 
 def _refuse_what_is_outside(settings: Any) -> None:
@@ -47,7 +85,7 @@ def _refuse_what_is_outside(settings: Any) -> None:
             raise UserError(f"decoding.{field}: exported graphs do not do that", hint=f"export without it: --set decoding.{field}=null")
 
 
-def _search(trained: Any, weights: dict[str, Any]) -> Any:
+def search_of(trained: Any, weights: dict[str, Any]) -> Any:
     """The recipe's search as a function of the task's inputs; buffers are as long as the longest row demands."""
     recipe = trained.experiment.recipe
     settings: Any = recipe.decoding or Decoding()
@@ -79,7 +117,7 @@ def _floors(settings: Any, lengths: Any, limits: Any) -> dict[str, Any]:
     return {"rule_floor": tf.minimum(tf.gather(tf.constant(shortest, tf.int32), lengths), limits)}
 
 
-def _cut(inputs: dict[str, Any], trained: Any) -> dict[str, Any]:
+def cut(inputs: dict[str, Any], trained: Any) -> dict[str, Any]:
     """Inputs of at most max_source_length positions; the last id, which is the end id, stays the last."""
     most = (trained.experiment.recipe.decoding or Decoding()).max_source_length
     cut = dict(inputs)
@@ -92,10 +130,21 @@ def _cut(inputs: dict[str, Any], trained: Any) -> dict[str, Any]:
     return cut
 
 
-def _specs(task: Any, codecs: dict[str, Any]) -> dict[str, Any]:
+def specs(trained: Any) -> dict[str, Any]:
     """Signature of the task's inputs, taken from an example."""
-    example = task.encode_texts(codecs, ["a"])
+    example = trained.experiment.recipe.task.encode_texts(trained.codecs, ["a"])
     return {name: tf.TensorSpec([None] * value.ndim, value.dtype, name=name) for name, value in example.items()}
+
+
+def _target_specs() -> dict[str, Any]:
+    return {
+        "target": tf.TensorSpec([None, None], tf.int32, name="target"),
+        "target_length": tf.TensorSpec([None], tf.int32, name="target_length"),
+    }
+
+
+def _texts(name: str) -> Any:
+    return tf.TensorSpec([None], tf.string, name=name)
 
 
 def _ids_outputs(found: Any) -> dict[str, Any]:

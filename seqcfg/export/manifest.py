@@ -17,7 +17,7 @@ NAME = "export.textproto"
 FORMAT = 1
 
 
-def new_manifest(trained: Any, exporter: Any, folder: Path, signatures: dict[str, Any], compared: int) -> Any:
+def new_manifest(trained: Any, exporter: Any, folder: Path, signatures: dict[str, Any], parity: Any) -> Any:
     """The ExportManifest of an artefact in `folder`; files are named as below `folder`'s final name, the exporter's version."""
     from seqcfg.export.export_proto import ExportManifest
 
@@ -29,7 +29,10 @@ def new_manifest(trained: Any, exporter: Any, folder: Path, signatures: dict[str
         step=trained.step,
         exporter=exporter.type,
         settings={name: json.dumps(value) for name, value in dataclasses.asdict(exporter).items()},
-        lines_compared=compared,
+        lines_compared=parity.lines if parity else 0,
+        lines_identical=parity.identical if parity else 0,
+        metrics={one.name: {"run": one.run, "exported": one.artefact} for one in parity.metrics} if parity else {},
+        figures=exporter.figures(folder),
         versions={"seqcfg": seqcfg.__version__} | {name: _version(name) for name in ("tensorflow", "tensorflow-text")},
     )
     for name, signature in signatures.items():

@@ -7,32 +7,54 @@ from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
-from seqcfg.component.types import PositiveInt
+from seqcfg.component.types import NonNegativeInt, PositiveInt
 from seqcfg.export.graph import exported_module
-from seqcfg.export.reload import reload_and_decode
-from seqcfg.lazy import tf
+from seqcfg.export.sample import Sample
+from seqcfg.export.tolerance import Tolerance
+from seqcfg.export.warmup import write_warmup
+from seqcfg.lazy import np, tf
 
 
 class SavedModel(Exporter, type="saved_model"):
     """A directory that TensorFlow, TensorFlow Serving and tensorflow-text users load without seqcfg.
 
-    Signatures, all with any number of rows: `serving_default` takes strings [n] and gives `text` [n] and `scores` [n];
+    Signatures, all with any number of rows: `serving_default` takes strings `text` [n] and gives `text` [n] and `scores` [n];
     `ids` takes the task's own tensors (`source` [n, time], `source_length` [n]) and gives `ids` [n, n_best, time],
-    `lengths` and `scores` [n, n_best]. Without the tokenizer `serving_default` is `ids`.
+    `lengths` and `scores` [n, n_best]; `score` takes strings `source` and `target` [n] and gives `log_probabilities` [n],
+    those of single tokens and their number, and `score_ids` does so for ids. Without the tokenizer `serving_default` is `ids`.
     """
 
     version: PositiveInt = param(default=1, doc="Number of the version folder that model servers look for.")
     include_tokenizer: bool = param(default=True, doc="Whether texts are taken and given; that needs tensorflow-text where the model runs.")
+    num_warmup_requests: NonNegativeInt = param(
+        default=4, doc="Sample inputs that TensorFlow Serving runs before it answers anybody, per signature.", affects="nothing"
+    )
+    tolerance: Tolerance = param(factory=Tolerance, doc="How far the model may be from the run.", affects="nothing")
 
-    def write(self, trained: Any, folder: Path) -> dict[str, Any]:
+    @property
+    def client(self) -> str:
+        return "saved_model" if self.include_tokenizer else ""
+
+    def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""
         module, signatures = exported_module(trained, self.include_tokenizer)
         tf.saved_model.save(module, str(folder), signatures=signatures)
+        if requests := self._requests(trained, signatures, [line for line in sample.lines if line.strip()]):
+            write_warmup(folder, trained.experiment.name, requests)
         return {name: _described(signature) for name, signature in signatures.items()}
 
-    def decode(self, folder: Path, lines: list[str], batch_size: int) -> list[str] | None:
-        """What the artefact gives for these lines in a process without seqcfg; None where it takes no text."""
-        return reload_and_decode(folder, lines, batch_size) if self.include_tokenizer else None
+    def _requests(self, trained: Any, signatures: dict[str, Any], lines: list[str]) -> list[tuple[str, dict[str, Any]]]:
+        """Every signature called with single lines, short ones and long ones."""
+        chosen = sorted(lines, key=len)[:: max(1, len(lines) // max(1, self.num_warmup_requests))][: self.num_warmup_requests]
+        requests = []
+        for line in chosen:
+            ids = trained.experiment.recipe.task.encode_texts(trained.codecs, [line])
+            target = {"target": np.array([[4, 3]], np.int32), "target_length": np.array([2], np.int32)}  # any token, then the end
+            text = np.array([line.encode()], object)
+            by_signature = {"ids": ids, "score_ids": ids | target, "score": {"source": text, "target": text}}
+            by_signature["serving_default"] = {"text": text} if self.include_tokenizer else ids
+            requests += [(name, by_signature[name]) for name in signatures]
+        return requests
 
 
 def _described(signature: Any) -> dict[str, Any]:

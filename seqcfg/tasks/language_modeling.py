@@ -83,6 +83,15 @@ class LanguageModeling(Task, type="language_modeling"):
         ids, lengths = padded_ids_in_graph(codecs[self.tokenizer], strings, end=False)
         return {"prompt": ids, "prompt_length": lengths}
 
+    def encode_pairs_in_graph(self, codecs: dict[str, Any], sources: Any, targets: Any) -> tuple[dict[str, Any], Any, Any]:
+        """As `encode_pairs` for string tensors [n]."""
+        inputs = self.encode_in_graph(codecs, sources)
+        ids, lengths = padded_ids_in_graph(codecs[self.tokenizer], targets)
+        time = tf.minimum(tf.shape(ids)[1], tf.shape(inputs["prompt"])[1])
+        is_equal = (inputs["prompt"][:, :time] == ids[:, :time]) & (ids[:, :time] > END)
+        shared = tf.reduce_sum(tf.math.cumprod(tf.cast(is_equal, tf.int32), axis=1), axis=1)
+        return inputs | {"prompt_length": tf.minimum(shared, inputs["prompt_length"])}, ids, lengths
+
     def decode_in_graph(self, codecs: dict[str, Any], ids: Any, lengths: Any) -> Any:
         """As `decode_ids` for ids [n, time] and lengths [n]: a string tensor [n]."""
         return codecs[self.tokenizer].decode(ids, lengths)

@@ -75,6 +75,10 @@ class Translation(Task, type="translation"):
         ids, lengths = padded_ids_in_graph(codecs[self.source_tokenizer], strings)
         return {"source": ids, "source_length": lengths}
 
+    def encode_pairs_in_graph(self, codecs: dict[str, Any], sources: Any, targets: Any) -> tuple[dict[str, Any], Any, Any]:
+        """As `encode_pairs` for string tensors [n]."""
+        return (self.encode_in_graph(codecs, sources), *padded_ids_in_graph(codecs[self.target_tokenizer], targets))
+
     def decode_in_graph(self, codecs: dict[str, Any], ids: Any, lengths: Any) -> Any:
         """As `decode_ids` for ids [n, time] and lengths [n]: a string tensor [n]."""
         return codecs[self.target_tokenizer].decode(ids, lengths)
