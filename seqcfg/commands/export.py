@@ -81,7 +81,8 @@ def _sample_of(trained: Any, source: str | None, data_root: str | None, cache_ro
     from seqcfg.evaluation.corpus import columns_of
     from seqcfg.export.sample import Sample
 
-    recipe, found = trained.experiment.recipe, []
+    recipe = trained.experiment.recipe
+    found: list[Any] = []
 
     def prepared() -> Any:
         if not found:

@@ -252,8 +252,6 @@ class Exporter(Component, kind="exporter"):
         return {}
 
     if TYPE_CHECKING:
-        version: int
-        tolerance: Any
 
         def write(self, trained: Any, folder: Any, sample: Any) -> dict[str, Any]: ...
 

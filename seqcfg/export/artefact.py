@@ -129,4 +129,5 @@ def exporter_of(experiment: Any, name: str) -> Any:
     for exporter in [*(one for one in formats if one.label == name), *(one for one in formats if one.type == name)]:
         return exporter
     kind, _, variant = name.partition("-")
-    return find("exporter", kind).variant(variant)
+    family: Any = find("exporter", kind)
+    return family.variant(variant)

@@ -4,10 +4,11 @@ Arguments: a JSON file {"client", "model", "options", "lines", "batch_size", "ti
 {"texts", "scores", "load_seconds", "seconds", "peak_bytes", "packages"}.
 """
 
-import importlib.util
+import importlib.machinery
 import json
 import sys
 import time
+import types
 
 
 def main() -> None:
@@ -36,10 +37,10 @@ def main() -> None:
         json.dump(told, file)
 
 
-def _load(path):
-    spec = importlib.util.spec_from_file_location("client", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+def _load(path: str) -> types.ModuleType:
+    module = types.ModuleType("client")
+    runner = importlib.machinery.SourceFileLoader("client", path)
+    runner.exec_module(module)
     return module
 
 
