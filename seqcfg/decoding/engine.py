@@ -42,7 +42,7 @@ class Engine:
                 for whole, part in zip(results, found, strict=True):
                     whole[places] = part
             alive = np.flatnonzero(~found.is_over)
-            if not len(alive) or int(state.index) > size:
+            if not len(alive) or int(state.index) >= int(self._search.last(state)):
                 return results
             over = np.flatnonzero(found.is_over)
             sentences = np.concatenate([alive, over[: rung(len(alive)) - len(alive)]]).astype(np.int32)
@@ -55,7 +55,7 @@ class Engine:
         while True:
             state, found = self._proceed(sorted(inputs), state, only, (1, *shape), most_steps=1)
             yield self._search.settled(state.own, int(state.index)), found
-            if found.is_over[0] or int(state.index) > size:
+            if found.is_over[0] or int(state.index) >= int(self._search.last(state)):
                 return
 
     def _begin(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> tuple[State, tuple[int, ...]]:

@@ -33,7 +33,7 @@ class Looped(Search):
     """A search made of steps. Members define `first`, `advance`, `is_over` and `found`; sentences never see one another.
 
     `first(batch, size)` is the search's own state, `advance(stepper, state)` one step, `is_over(own)` says which sentences
-    [batch] need no further one, `found(own)` is what there is so far.
+    [batch] need no further one, `found(own)` is what there is so far; `last(state)` bounds the number of steps.
     """
 
     num_outputs: ClassVar[Any]
@@ -50,6 +50,10 @@ class Looped(Search):
 
     def found(self, own: Any) -> Hypotheses:
         raise TypeError(f"{type(self).__name__} defines no found")
+
+    def last(self, state: State) -> Any:
+        """The most steps that there can be: a token each, and the end."""
+        return state.size + 1
 
     def settled(self, own: Any, index: int) -> list[int]:
         """The tokens with which the best output of the only sentence will begin, whatever follows, after `index` steps."""
@@ -81,7 +85,9 @@ def begin(search: Looped, stepper: Any, inputs: Any, max_length: Any, limits: An
 
 def follow(search: Looped, stepper: Any, state: State, most_alive: Any = 0, most_steps: Any = None) -> State:
     """Steps until at most `most_alive` sentences go on, the buffers are full, or `most_steps` were taken."""
-    last = state.size + 1 if most_steps is None else tf.minimum(state.size + 1, state.index + most_steps)
+    last = search.last(state)
+    if most_steps is not None:
+        last = tf.minimum(last, state.index + most_steps)
 
     def goes_on(index: Any, own: Any, moving: Any) -> Any:
         return (index < last) & (tf.math.count_nonzero(~search.is_over(own), dtype=tf.int32) > most_alive)
