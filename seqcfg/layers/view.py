@@ -73,6 +73,10 @@ class View:
             return x.with_values(self._call(x.values, *args, **named))
         return self._call(x, *args, **named)
 
+    def within(self, context: Context) -> View:
+        """The same layer and weights in another context."""
+        return View(self._node, self._tree, context)
+
     def has(self, name: str) -> bool:
         """Whether a weight or child of this name was declared."""
         return name in self._node.weights or name in self._node.children
@@ -93,6 +97,11 @@ class View:
     def width(self) -> Any:
         """The width of the input, as declared: an int, or a tuple of feature axes."""
         return self._node.inputs[0]
+
+    @property
+    def output_width(self) -> Any:
+        """The width of the output, as declared."""
+        return self._node.output
 
     @property
     def path(self) -> str:

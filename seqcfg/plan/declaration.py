@@ -86,14 +86,14 @@ class Declaration:
         self.children[name] = node = Declaration(component, f"{self.path}/{name}" if self.path else name, self.root)
         return node._declare(widths)
 
-    def chain(self, name: str, components: list[Component], width: Width) -> Width:
-        """Declares a list of children, each fed with the width of the one before."""
+    def chain(self, name: str, components: list[Component], width: Width, beside: int = 0) -> Width:
+        """Declares a list of children, each fed with the width of the one before, and `beside` more."""
         self._claim(name)
         nodes: list[Declaration] = []
         self.children[name] = nodes
         for index, component in enumerate(components):
             nodes.append(node := Declaration(component, f"{self.path}/{name}/{index}" if self.path else f"{name}/{index}", self.root))
-            width = node._declare((width,))
+            width = node._declare((width + beside if beside else width,))
         return width
 
     def fan_out(self, name: str, components: list[Component], width: Width) -> list[Width]:
