@@ -34,6 +34,7 @@ LAYERS = {
     "split_features:stacked": SplitFeatures(channels=2, layout="channels_first"),
     "unstack_frames": UnstackFrames(factor=2),
     "gated_linear_unit": GatedLinearUnit(),
+    "gated_linear_unit:mapped": GatedLinearUnit(units=5, activation="silu"),
     "relative_attention": RelativeAttention(num_heads=2, dropout=0.1),
     "relative_attention:causal": RelativeAttention(num_heads=2, reach=Reach(right=0), use_bias=False),
     "relative_attention:limited": RelativeAttention(num_heads=2, reach=Reach(left=2, right=1)),

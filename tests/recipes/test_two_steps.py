@@ -11,9 +11,9 @@ from seqcfg.layers.create import initial_values
 from seqcfg.recipe import shipped
 from seqcfg.recipe.experiment import load
 from seqcfg.runs import records
-from tests.recipes.shrunk import LANGUAGE_MODELING, TRANSLATION, arguments
+from tests.recipes.shrunk import CONFORMER, LANGUAGE_MODELING, TRANSLATION, arguments
 
-TASKS = {"translation": TRANSLATION, "language_modeling": LANGUAGE_MODELING}
+TASKS = {"translation": TRANSLATION, "language_modeling": LANGUAGE_MODELING, "recognition": CONFORMER}
 
 
 @pytest.mark.parametrize("shrunk", TASKS.values(), ids=TASKS)
