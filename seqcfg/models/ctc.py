@@ -30,7 +30,7 @@ class CTC(Model, type="ctc"):
         """Returns the width of the output, the size of the vocabulary."""
         width = d.child("encoder", self.encoder, width)
         if not isinstance(width, int):
-            raise d.misfit(f"the encoder gives the width {width}, and one feature axis is needed", "end it with `merge_features`", "encoder")
+            raise d.misfit(f"the encoder gives the width {width}, and one axis is needed", "end it with `merge_features`", "encoder")
         return d.child("output", Dense(units=vocabulary), width)
 
     def hear(self, w: Any, x: Sequence) -> Sequence:

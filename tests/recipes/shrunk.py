@@ -16,7 +16,8 @@ LANGUAGE_MODELING = (
 CONFORMER = (
     str(shipped.find("bases/conformer")),
     "vars.width=8", "vars.hidden=8", "vars.heads=2", "vars.blocks=1", "vars.kernel_size=3", "vars.subsampling_channels=2",
-    "task.sample_rate_hz=8000", "task.front_end.layers=[{type: log_mel, sample_rate_hz: 8000, num_bins: 12}, {type: utterance_normalization}]",
+    "task.sample_rate_hz=8000",
+    "task.front_end.layers=[{type: log_mel, sample_rate_hz: 8000, num_bins: 12}, {type: utterance_normalization}]",
     "tokenizers.pieces={type: byte}", "data.splits.train={type: keypad_tones, num_examples: 20}",
     "data.splits.validation={type: keypad_tones, num_examples: 4, part: validation}", "data.batching.max_length=600",
 )  # fmt: skip
