@@ -128,6 +128,8 @@ class _Definitions:
         if slot.component:
             fixed = slot.fixed_class
             forms.append(self.component(fixed) if fixed is not None else self.family(slot))
+        if not slot.scalars and len(forms) == 1:  # a condition, not anyOf: editors say of an object what is wrong in it
+            return {"if": {"type": "string"}, "then": VARIABLE, "else": forms[0]}
         return forms[0] if len(forms) == 1 else {"anyOf": forms}
 
     def family(self, slot: Slot) -> dict[str, Any]:

@@ -22,7 +22,7 @@ ROOT = "record.Recipe"
 
 def forms(schema):
     """The alternatives of a property, without what does not decide about validity."""
-    inner = schema.get("anyOf") or schema.get("allOf") or [schema]
+    inner = schema.get("anyOf") or schema.get("allOf") or [schema.get("else", schema)]  # of what is no variable
     return [{key: value for key, value in form.items() if key not in ("description", "default")} for form in inner]
 
 
@@ -126,7 +126,7 @@ CHANGES = {
         ["layer.dropout.rate must be given now"],
     ),
     "a family stands elsewhere": (
-        lambda d: d["layer.repeat"]["properties"]["layer"].update(allOf=[{"$ref": "#/definitions/loss.Loss"}]),
+        lambda d: d["layer.repeat"]["properties"]["layer"].update({"else": {"$ref": "#/definitions/loss.Loss"}}),
         ["layer.repeat.layer takes fewer values"],
     ),
 }
