@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, ClassVar, Literal
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Layer, Model
 from seqcfg.component.reserved_ids import END, PAD, START
-from seqcfg.component.types import Activation, PositiveInt
+from seqcfg.component.types import Activation, NonNegativeFloat, PositiveInt
 from seqcfg.decoding.lattice import Lattice
 from seqcfg.decoding.transducer_prefixes import TransducerPrefixes
 from seqcfg.layers.activation import activate
 from seqcfg.layers.attention.multi_head import MultiHeadAttention
+from seqcfg.layers.attention.relative import RelativeAttention
 from seqcfg.layers.dense import Dense
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
+from seqcfg.losses.ctc import ctc_loss, frame_logits
 from seqcfg.losses.loss_sum import LossSum
 from seqcfg.losses.transducer import Joint, TransducerLoss
 
@@ -42,6 +45,10 @@ class Transducer(Model, type="transducer"):
     joint_activation: Activation = param(default="tanh", doc="Applied to the sum.")
     tokens_per_frame: Literal["any", "one"] = param(default="any", doc="How many tokens a frame may write.")
     loss: TransducerLoss = param(factory=TransducerLoss, doc="Compares all alignments with the transcript.")
+    ctc_weight: NonNegativeFloat = param(
+        default=0.0,
+        doc="Factor of a CTC loss beside it, from an output layer on the encoder for training alone (dimensionless); 0 for none.",
+    )
 
     def declare(self, d: Any, width: Any, vocabulary: int) -> int:
         """Returns the size of the vocabulary."""
@@ -52,16 +59,16 @@ class Transducer(Model, type="transducer"):
             )
         d.child("join_frames", Dense(units=self.joint_width), width)
         predicted = d.child("prediction", self.prediction, d.child("embedding", self.embedding, vocabulary))
-        if any(isinstance(node.component, MultiHeadAttention) for node in d.children["prediction"].nodes()):
+        if any(isinstance(node.component, (MultiHeadAttention, RelativeAttention)) for node in d.children["prediction"].nodes()):
             raise d.misfit("attention cannot follow tokens that are written at their own pace", "use lstm, or conv1d", "prediction")
         d.child("join_tokens", Dense(units=self.joint_width, use_bias=False), predicted)
+        if self.ctc_weight:
+            d.child("ctc_output", Dense(units=vocabulary), width)
         return d.child("output", Dense(units=vocabulary), self.joint_width)
 
     def hear(self, w: Any, x: Sequence) -> Sequence:
         """Frames -> what the joint network adds up, values [batch, frames, joint_width] with a mask."""
-        y = w.encoder(x)
-        mask = tf.ones(tf.shape(y.values)[:2], tf.bool) if y.mask is None else y.mask
-        return Sequence(w.join_frames(y.values), mask)
+        return w.join_frames(self._encoded(w, x))
 
     def losses(self, w: Any, x: Sequence, ids: Any, lengths: Any) -> dict[str, LossSum]:
         """{"loss": -log p(text | frames)} of ids [batch, time] with the end id, which is no token here, inside lengths [batch].
@@ -69,10 +76,10 @@ class Transducer(Model, type="transducer"):
         The weight is the number of tokens, at least 1 per example. A text that the frames cannot write has none and is counted as
         `left_out`; rows of length 0 are padding.
         """
-        heard = self.hear(w, x)
-        num_frames = tf.reduce_sum(tf.cast(heard.mask, tf.int32), axis=1)
+        encoded = self._encoded(w, x)
+        num_frames = tf.reduce_sum(tf.cast(encoded.mask, tf.int32), axis=1)
         num_tokens = tf.maximum(lengths - 1, 0)
-        joint = Joint(heard.values, self._predicted(w, ids, lengths), w.output.kernel, self._bias(w))
+        joint = Joint(w.join_frames(encoded.values), self._predicted(w, ids, lengths), w.output.kernel, self._bias(w))
         nll, is_possible = self.loss(
             joint, ids[:, :-1], num_frames, num_tokens, blank=BLANK, activation=self.joint_activation, one_per_frame=self.is_one_per_frame
         )
@@ -80,8 +87,11 @@ class Transducer(Model, type="transducer"):
         is_used = is_example & is_possible
         total = tf.reduce_sum(tf.where(is_used, nll, 0.0))
         weight = tf.reduce_sum(tf.where(is_used, tf.cast(tf.maximum(num_tokens, 1), tf.float32), 0.0))
-        left_out = tf.reduce_sum(tf.cast(is_example & ~is_possible, tf.float32))
-        return {"loss": LossSum(total, weight, {"nll": tf.stop_gradient(total), "left_out": left_out})}
+        metrics = {"nll": tf.stop_gradient(total), "left_out": tf.reduce_sum(tf.cast(is_example & ~is_possible, tf.float32))}
+        if self.ctc_weight:
+            logits = frame_logits(w.ctc_output(encoded.values))
+            total += self.ctc_weight * ctc_loss(logits, num_frames, ids, lengths, w.context.for_xla).total
+        return {"loss": LossSum(total, weight, metrics)}
 
     def scorer(self, w: Any, what: str) -> Any:
         """tokens: by the probabilities of prefixes; lattice: arc by arc."""
@@ -108,6 +118,11 @@ class Transducer(Model, type="transducer"):
         """Of the arcs of nodes: both arguments [..., joint_width] -> [..., vocabulary] float32."""
         logits = w.output(self.hidden(w, frames, tokens))
         return tf.cast(logits, tf.float32) + barred(logits.shape[-1], tf.float32)
+
+    def _encoded(self, w: Any, x: Sequence) -> Sequence:
+        """The encoder's result, with a mask."""
+        y = w.encoder(x)
+        return y if y.mask is not None else dataclasses.replace(y, mask=tf.ones(tf.shape(y.values)[:2], tf.bool))
 
     def _predicted(self, w: Any, ids: Any, lengths: Any) -> Any:
         """What the joint network adds to frames after 0, 1, ... tokens: [batch, time, joint_width]."""

@@ -22,6 +22,7 @@ from seqcfg.layers.embedding import Embedding
 from seqcfg.layers.position.learned import LearnedPosition
 from seqcfg.layers.recurrent.lstm import LSTM
 from seqcfg.layers.sequence import Sequence
+from seqcfg.losses.ctc import ctc_loss, frame_logits
 from seqcfg.losses.transducer import TransducerLoss
 from seqcfg.models.transducer import Transducer
 from seqcfg.plan.declaration import Misfit, declare
@@ -154,6 +155,16 @@ def test_every_weight_is_trained_whatever_the_shape_of_the_batch(xla):
         total, found = traced(x.values, x.mask, *batch)
         assert float(total) == pytest.approx(float(view(root, weights).losses(x, *batch)["loss"].total), rel=1e-5)
         assert all(np.abs(tf.convert_to_tensor(gradient)).max() > 0 for gradient in found.values())
+
+
+def test_a_ctc_loss_beside_it_is_that_of_a_ctc_model_on_the_same_encoder():
+    x, (ids, lengths) = frames_of(), ids_of([(4, 6), (5,), ()])
+    w = view_of(model_of(ctc_weight=0.5))
+    plain, both = (view_of(model_of(ctc_weight=weight)).losses(x, ids, lengths)["loss"] for weight in (0.0, 0.5))
+    ctc = ctc_loss(frame_logits(w.ctc_output(w.encoder(x).values)), tf.constant(LENGTHS), ids, lengths)
+    assert float(both.total) == pytest.approx(float(plain.total) + 0.5 * float(ctc.total), rel=1e-5)
+    assert float(both.metrics["nll"]) == pytest.approx(float(plain.total), rel=1e-5)
+    assert "ctc_output" not in declare(model_of(), FEATURES, VOCABULARY).children
 
 
 def test_the_start_and_end_ids_are_never_written():
