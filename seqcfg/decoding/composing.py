@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.decoding.covered import Covered
+from seqcfg.decoding.lattice_fusion import FusedLattice
 from seqcfg.decoding.member import Member
 from seqcfg.decoding.mixture import Average, Mixture
 from seqcfg.decoding.remembering import Remembering
@@ -18,7 +19,7 @@ def compose(members: list[Member], settings: Any, views: list[Any], rules: tuple
     steppers = [first, *(member.task.stepper(w) for member, w in zip(members[1:], views[1:], strict=True))]
     stepper = steppers[0]
     if needs != "tokens":
-        return stepper
+        return stepper if len(members) == 1 else FusedLattice(first, steppers[1:], [member.weight for member in members[1:]])
     if len(members) > 1:
         average: Average = settings.ensemble.average if settings.ensemble else "probabilities"
         stepper = Mixture(steppers, [member.role for member in members], [member.weight for member in members], average)

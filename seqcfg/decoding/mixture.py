@@ -24,7 +24,7 @@ class Mixture:
         self.vocabulary = steppers[0].vocabulary
 
     def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]:
-        started = [stepper.start(self._inputs_of(inputs, place), max_length) for place, stepper in enumerate(self._steppers)]
+        started = [stepper.start(inputs_of(inputs, place), max_length) for place, stepper in enumerate(self._steppers)]
         return {str(place): one[0] for place, one in enumerate(started)}, {str(place): one[1] for place, one in enumerate(started)}
 
     def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
@@ -32,12 +32,7 @@ class Mixture:
         return {str(place): step[0] for place, step in enumerate(steps)}, self._mixed([step[1] for step in steps])
 
     def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
-        return self._mixed([stepper.logits(self._inputs_of(inputs, p), ids, lengths) for p, stepper in enumerate(self._steppers)])
-
-    def _inputs_of(self, inputs: dict[str, Any], place: int) -> dict[str, Any]:
-        if place == 0:
-            return {name: value for name, value in inputs.items() if not name[0].isdigit()}
-        return {name.removeprefix(f"{place}."): value for name, value in inputs.items() if name.startswith(f"{place}.")}
+        return self._mixed([stepper.logits(inputs_of(inputs, p), ids, lengths) for p, stepper in enumerate(self._steppers)])
 
     def _mixed(self, logits: list[Any]) -> Any:
         scores = [
@@ -51,3 +46,10 @@ class Mixture:
         else:
             mixed = tf.add_n(models) / len(models)
         return mixed + tf.add_n([weight * score for weight, score in priors]) if priors else mixed
+
+
+def inputs_of(inputs: dict[str, Any], place: int) -> dict[str, Any]:
+    """The inputs of one member, without their prefix."""
+    if place == 0:
+        return {name: value for name, value in inputs.items() if not name[0].isdigit()}
+    return {name.removeprefix(f"{place}."): value for name, value in inputs.items() if name.startswith(f"{place}.")}

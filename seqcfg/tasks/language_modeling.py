@@ -122,6 +122,11 @@ class PromptStepper:
     def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
         return self.look(fixed, moving, tokens, index)[:2]
 
+    def go_on(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
+        """As `step` where there is no prompt; `index` is for the layers alone."""
+        moving, hidden = self._model.read(fixed["model"], moving, tokens, index)
+        return moving, self._model.logits(hidden)
+
     def look(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any, Any]:
         """As `step`, and the vectors [hypotheses, hidden_size] behind the logits."""
         moving, hidden = self._model.read(fixed["model"], moving, tokens, index)

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from seqcfg.component.reserved_ids import END, START
 from seqcfg.decoding.best_tokens import FOR_XLA
+from seqcfg.decoding.lattice_fusion import FusedLattice
 from seqcfg.decoding.transducer_beam import TransducerBeam
 from seqcfg.decoding.transducer_greedy import TransducerGreedy
-from tests.decoding.lattices import TabularLattice, all_texts, inputs_of, log_probability, plain_greedy, tables
+from tests.decoding.lattices import VOCABULARY, TabularLattice, all_texts, inputs_of, log_probability, plain_greedy, tables
 from tests.decoding.tabular import outputs_of
 
 LONGEST = 3
@@ -119,3 +121,33 @@ def test_a_bonus_for_tokens_makes_longer_texts():
         best = max(all_texts(LONGEST), key=lambda text: log_probability(row, text) + 3.0 * len(text))
         assert long[0][1] == best
         assert len(best) >= len(short[0][1])
+
+
+class TabularPrior:
+    """A language model whose next token depends on the one before."""
+
+    def __init__(self, table):
+        self.table = table  # log-probabilities [vocabulary, vocabulary]
+
+    def start(self, inputs, max_length):
+        return {}, {"nothing": tf.zeros([tf.shape(inputs["prompt"])[0]])}
+
+    def go_on(self, fixed, moving, tokens, index):
+        return moving, tf.gather(tf.constant(self.table), tokens)
+
+
+@pytest.mark.parametrize("one_per_frame", [False, True])
+def test_a_language_model_adds_its_part_for_each_token_and_the_end(one_per_frame):
+    logits = np.random.default_rng(8).normal(size=[VOCABULARY, VOCABULARY])
+    table = (logits - np.log(np.exp(logits).sum(-1, keepdims=True))).astype(np.float32)
+    lattice = FusedLattice(TabularLattice(one_per_frame), [TabularPrior(table)], [0.7])
+    inputs = inputs_of(ROWS) | {"1.prompt": tf.zeros([len(ROWS), 0], tf.int32)}
+    found = outputs_of(TransducerBeam(width=30, n_best=2)(lattice, inputs, 2))
+    for row, ours in zip(ROWS, found, strict=True):
+        theirs = sorted(((fused(row, table, text, one_per_frame), text) for text in all_texts(2)), reverse=True)[:2]
+        assert_same([ours], [theirs])
+
+
+def fused(row, table, text, one_per_frame):
+    prior = sum(table[before, token] for before, token in zip((START, *text), (*text, END), strict=True))
+    return log_probability(row, text, one_per_frame) + 0.7 * prior
