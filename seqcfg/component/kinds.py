@@ -180,10 +180,11 @@ class Filter(Component, kind="filter"):
 
 
 class Augmentation(Component, kind="augmentation"):
-    """Changes a feature of a training batch at random: `__call__(values, lengths, draw) -> (values, lengths)` on numpy arrays.
+    """Changes a feature of a training batch at random, in the step: `__call__(values, lengths, draw) -> (values, lengths)`.
 
-    `draw` gives uniform and normal numbers that depend on the seed, the batch's number and the augmentation's place alone.
-    One that changes lengths cannot serve packed batches, and says so in `keeps_lengths`.
+    Both are tensors, of the whole batch. `draw` gives uniform and normal numbers that depend on the seed, the batch's
+    number and the augmentation's place alone. One that changes lengths cannot serve packed batches, and says so in
+    `keeps_lengths`.
     """
 
     keeps_lengths: ClassVar[bool] = True

@@ -1,44 +1,45 @@
-"""Augmenting batches: random changes that are a function of the seed, the batch's number and their place in the recipe."""
+"""Augmenting batches in the training step: random changes that are a function of the seed, the batch's number and their place."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
-from seqcfg.lazy import np
+from seqcfg.initializers import draw as draws
+from seqcfg.layers.view import fold_seed
+from seqcfg.lazy import tf
 
 
 class Draw:
-    """Random numbers from a counter-based generator (Philox; Salmon et al. 2011), the same with every version of numpy."""
+    """Random numbers of one change of one batch, each call's independent of the others; the same in plain and compiled graphs."""
 
-    def __init__(self, *key: Any):
-        digest = hashlib.sha256(repr(key).encode()).digest()
-        self._bits = np.random.Philox(key=int.from_bytes(digest[:16], "little"))
+    def __init__(self, seed: Any):
+        self._seed, self._calls = seed, 0
 
-    def uniform(self, *shape: int) -> Any:
-        """float64 in [0, 1)."""
-        raw = self._bits.random_raw(int(np.prod(shape, dtype=np.int64)))
-        return ((raw >> np.uint64(11)) * 2.0**-53).reshape(shape)
+    def uniform(self, *shape: Any) -> Any:
+        """float32 in (0, 1)."""
+        return draws.chances(tf.stack(shape), self._next())
 
-    def normal(self, *shape: int) -> Any:
-        """Standard normal float64 (Box and Muller 1958)."""
-        radius, angle = self.uniform(*shape), self.uniform(*shape)
-        return np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2 * np.pi * angle)
+    def normal(self, *shape: Any) -> Any:
+        """Standard normal float32."""
+        return draws.normal(tf.stack(shape), self._next(), 1.0)
 
     def whole(self, limits: Any) -> Any:
-        """int64 in 0 .. limit - 1 for each limit, 0 where that is 0 or less."""
-        limits = np.asarray(limits)
-        return (self.uniform(*limits.shape) * np.maximum(limits, 1)).astype(np.int64)
+        """int32 in 0 .. limit - 1 for each of the limits, which are at least 1."""
+        return draws.whole(limits, self._next())
+
+    def _next(self) -> Any:
+        self._calls += 1
+        return fold_seed(self._seed, str(self._calls))
 
 
-def augmented(arrays: dict[str, Any], augmentation: dict[str, list[Any]], seed: int, number: int) -> dict[str, Any]:
-    """The arrays of the whole batch `number` after all changes; each replica then takes its rows."""
-    arrays = dict(arrays)
+def augmented(batch: dict[str, Any], augmentation: dict[str, list[Any]], seed: int, number: Any) -> dict[str, Any]:
+    """The whole batch `number` after all changes; each replica then takes its rows, so that their number changes nothing."""
+    batch = dict(batch)
     for name, changes in augmentation.items():
         for place, change in enumerate(changes):
-            draw = Draw("augmentation", seed, int(number), name, place)
-            values, lengths = change(arrays[name], arrays.get(f"{name}_length"), draw)
-            arrays[name] = values.astype(arrays[name].dtype, copy=False)
+            here = fold_seed(tf.stack([tf.constant(seed, tf.int32), tf.cast(number, tf.int32)]), f"augmentation/{name}/{place}")
+            values, lengths = change(batch[name], batch.get(f"{name}_length"), Draw(here))
+            batch[name] = tf.cast(values, batch[name].dtype)
             if lengths is not None:
-                arrays[f"{name}_length"] = lengths.astype(np.int32)
-    return arrays
+                batch[f"{name}_length"] = tf.cast(lengths, tf.int32)
+    return batch

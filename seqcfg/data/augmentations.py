@@ -1,14 +1,15 @@
-"""Augmentations of tokens, spectra, images and points. All take the whole batch, and leave padding what it is."""
+"""Augmentations of tokens, images, points and waveforms. All take the whole batch, and leave padding what it is."""
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Augmentation
 from seqcfg.component.reserved_ids import NUM_RESERVED, UNKNOWN
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, Probability, rules
-from seqcfg.lazy import np
+from seqcfg.lazy import tf
 
 
 class TokenDropout(Augmentation, type="token_dropout"):
@@ -18,7 +19,8 @@ class TokenDropout(Augmentation, type="token_dropout"):
 
     def __call__(self, values: Any, lengths: Any, draw: Any) -> tuple[Any, Any]:
         """values [rows, time] int."""
-        return np.where((draw.uniform(*values.shape) < self.rate) & (values >= NUM_RESERVED), UNKNOWN, values), lengths
+        is_replaced = (draw.uniform(*dims(values)) < self.rate) & (values >= NUM_RESERVED)
+        return tf.where(is_replaced, tf.constant(UNKNOWN, values.dtype), values), lengths
 
 
 class TokenNoise(Augmentation, type="token_noise"):
@@ -35,48 +37,26 @@ class TokenNoise(Augmentation, type="token_noise"):
 
     def __call__(self, values: Any, lengths: Any, draw: Any) -> tuple[Any, Any]:
         """values [rows, time] int, lengths [rows]."""
-        rows, time = values.shape
-        index = np.arange(time)
-        is_real, is_token = index < lengths[:, None], values >= NUM_RESERVED
-        key = np.where(is_token, index + draw.uniform(rows, time) * (self.distance + 1), index + 0.0)
-        is_dropped = is_token & is_real & (draw.uniform(rows, time) < self.drop)
-        is_dropped[np.arange(rows), np.argmax(is_token & is_real, axis=1)] &= (is_token & is_real & ~is_dropped).any(axis=1)
-        movable = is_token & is_real & ~is_dropped
-        order = np.argsort(np.where(movable, key, np.inf), axis=1, kind="stable")  # the tokens, in their new order
-        slots = np.argsort(~movable, axis=1, kind="stable")  # where tokens stand among what is left
-        moved = values.copy()
-        counts = movable.sum(axis=1)
-        row, rank = np.nonzero(index < counts[:, None])
-        moved[row, slots[row, rank]] = values[row, order[row, rank]]
+        rows, time = dims(values)
+        index = tf.range(time)[tf.newaxis]
+        is_real = index < lengths[:, tf.newaxis]
+        is_token = is_real & (values >= NUM_RESERVED)
+        is_dropped = self._dropped(is_token, draw.uniform(rows, time))
+        movable = is_token & ~is_dropped
+        key = tf.cast(index, tf.float32) + draw.uniform(rows, time) * (self.distance + 1)
+        order = tf.argsort(tf.where(movable, key, float("inf")), axis=1, stable=True)  # the tokens, in their new order
+        rank = tf.maximum(tf.cumsum(tf.cast(movable, tf.int32), axis=1) - 1, 0)  # of each place among those of tokens
+        moved = tf.gather(values, tf.where(movable, tf.gather(order, rank, batch_dims=1), index), batch_dims=1)
         kept = is_real & ~is_dropped
-        packed = np.argsort(~kept, axis=1, kind="stable")
-        lengths = kept.sum(axis=1)
-        return np.where(index < lengths[:, None], np.take_along_axis(moved, packed, 1), 0), lengths
+        packed = tf.argsort(tf.cast(~kept, tf.int32), axis=1, stable=True)
+        lengths = tf.reduce_sum(tf.cast(kept, tf.int32), 1)
+        return tf.where(index < lengths[:, tf.newaxis], tf.gather(moved, packed, batch_dims=1), tf.zeros([], values.dtype)), lengths
 
-
-class SpectrumMasks(Augmentation, type="spec_augment"):
-    """Masks stretches of time and of frequency with the utterance's mean (SpecAugment without warping; arXiv:1904.08779, section 2)."""
-
-    num_time_masks: NonNegativeInt = param(default=2, doc="Stretches of time that are masked.")
-    longest_time_mask: NonNegativeInt = param(default=40, doc="Longest of them, in frames.")
-    time_share: Probability = param(default=0.2, doc="Most that one of them takes of the utterance (arXiv:1912.05533).")
-    num_frequency_masks: NonNegativeInt = param(default=2, doc="Bands of frequency that are masked.")
-    widest_frequency_mask: NonNegativeInt = param(default=15, doc="Widest of them, in channels.")
-
-    def __call__(self, values: Any, lengths: Any, draw: Any) -> tuple[Any, Any]:
-        """values [rows, time, channels] float, lengths [rows]."""
-        rows, time, channels = values.shape
-        is_real = np.arange(time) < lengths[:, None]
-        masked = np.zeros([rows, time, channels], bool)
-        for _ in range(self.num_time_masks):
-            size = draw.whole(np.minimum(self.longest_time_mask, (self.time_share * lengths).astype(np.int64)) + 1)
-            masked |= _stretch(draw.whole(lengths - size + 1), size, time)[:, :, None]
-        for _ in range(self.num_frequency_masks):
-            size = draw.whole(np.full([rows], min(self.widest_frequency_mask, channels) + 1))
-            masked |= _stretch(draw.whole(channels - size + 1), size, channels)[:, None, :]
-        sums = (values * is_real[:, :, None]).sum(axis=(1, 2), dtype=np.float64)
-        mean = sums / np.maximum(lengths * channels, 1)
-        return np.where(masked & is_real[:, :, None], mean[:, None, None], values), lengths
+    def _dropped(self, is_token: Any, chances: Any) -> Any:
+        """bool [rows, time]; where all would go, the first stays."""
+        dropped = is_token & (chances < self.drop)
+        is_first = is_token & (tf.cumsum(tf.cast(is_token, tf.int32), axis=1) == 1)
+        return dropped & (tf.reduce_any(is_token & ~dropped, axis=1, keepdims=True) | ~is_first)
 
 
 class CropAndFlip(Augmentation, type="crop_and_flip"):
@@ -87,13 +67,13 @@ class CropAndFlip(Augmentation, type="crop_and_flip"):
 
     def __call__(self, values: Any, lengths: Any, draw: Any) -> tuple[Any, Any]:
         """values [rows, height, width, channels]."""
-        rows, height, width, _ = values.shape
-        padded = np.pad(values, [(0, 0), (self.shift, self.shift), (self.shift, self.shift), (0, 0)])
-        down, right = draw.whole(np.full([2, rows], 2 * self.shift + 1))
-        across = right[:, None] + np.arange(width)
-        across = np.where(draw.uniform(rows, 1) < self.flip, across[:, ::-1], across)
-        along = down[:, None] + np.arange(height)
-        return padded[np.arange(rows)[:, None, None], along[:, :, None], across[:, None, :]], lengths
+        rows, height, width, _ = dims(values)
+        padded = tf.pad(values, [[0, 0], [self.shift, self.shift], [self.shift, self.shift], [0, 0]])
+        down, right = (draw.whole(tf.fill([rows], 2 * self.shift + 1))[:, tf.newaxis] for _ in range(2))
+        across = right + tf.range(width)
+        across = tf.where(draw.uniform(rows, 1) < self.flip, across[:, ::-1], across)
+        cut = tf.gather(padded, down + tf.range(height), axis=1, batch_dims=1)
+        return tf.gather(cut, across, axis=2, batch_dims=1), lengths
 
 
 class PointJitter(Augmentation, type="point_jitter"):
@@ -105,15 +85,14 @@ class PointJitter(Augmentation, type="point_jitter"):
 
     def __call__(self, values: Any, lengths: Any, draw: Any) -> tuple[Any, Any]:
         """values [rows, points, features] whose first three features are a place, the third the vertical."""
-        rows, points, _ = values.shape
-        angle = np.deg2rad(self.turn) * (2 * draw.uniform(rows, 1) - 1)
+        rows, points, _ = dims(values)
+        angle = math.radians(self.turn) * (2 * draw.uniform(rows, 1) - 1)
         factor = 1 + self.scale * (2 * draw.uniform(rows, 1, 1) - 1)
-        noise = np.clip(draw.normal(rows, points, 3), -5, 5) * self.jitter
-        x, y, z = (values[:, :, axis] for axis in range(3))
-        turned = np.stack([x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle), z], axis=2)
-        changed = np.concatenate([turned * factor + noise, values[:, :, 3:]], axis=2)
-        is_real = np.ones([rows, points], bool) if lengths is None else np.arange(points) < lengths[:, None]
-        return np.where(is_real[:, :, None], changed, values), lengths
+        noise = tf.clip_by_value(draw.normal(rows, points, 3), -5.0, 5.0) * self.jitter
+        x, y, z = (tf.cast(values[:, :, axis], tf.float32) for axis in range(3))
+        turned = tf.stack([x * tf.cos(angle) - y * tf.sin(angle), x * tf.sin(angle) + y * tf.cos(angle), z], axis=2)
+        changed = tf.concat([tf.cast(turned * factor + noise, values.dtype), values[:, :, 3:]], axis=2)
+        return changed if lengths is None else tf.where(real(lengths, points)[:, :, tf.newaxis], changed, values), lengths
 
 
 class AudioNoise(Augmentation, type="audio_noise"):
@@ -124,13 +103,20 @@ class AudioNoise(Augmentation, type="audio_noise"):
 
     def __call__(self, values: Any, lengths: Any, draw: Any) -> tuple[Any, Any]:
         """values [rows, time] float."""
-        rows, time = values.shape
+        rows, time = dims(values)
         gain = 10.0 ** (self.gain_db * (2 * draw.uniform(rows, 1) - 1) / 20)
-        changed = np.clip(values * gain + self.noise * draw.uniform(rows, 1) * draw.normal(rows, time), -1.0, 1.0)
-        return np.where(np.arange(time) < lengths[:, None], changed, values), lengths
+        changed = values * gain
+        if self.noise:
+            changed += self.noise * draw.uniform(rows, 1) * draw.normal(rows, time)
+        return tf.where(real(lengths, time), tf.clip_by_value(changed, -1.0, 1.0), values), lengths
 
 
-def _stretch(starts: Any, sizes: Any, total: int) -> Any:
-    """bool [rows, total], True in start .. start + size - 1 of each row."""
-    index = np.arange(total)
-    return (index >= starts[:, None]) & (index < (starts + sizes)[:, None])
+def dims(values: Any) -> Any:
+    """The sizes of all axes, as far as they are known before the step runs."""
+    shape = tf.shape(values)
+    return [shape[axis] if size is None else size for axis, size in enumerate(values.shape)]
+
+
+def real(lengths: Any, time: Any) -> Any:
+    """bool [rows, time], True below each row's length."""
+    return tf.range(time) < lengths[:, tf.newaxis]

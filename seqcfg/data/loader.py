@@ -27,7 +27,7 @@ class Loader:
     [rows, time] int32 count the examples of a row from 1, with 0 for padding, and the positions of each example from 0.
 
     columns       of the split that is trained on, or of several by name where the plan mixes them
-    augmentation  feature -> what changes it; a function of the seed and the batch's number, and the same for any number of parts
+    augmentation  feature -> what changes it in the training step, by this seed and the batch's number
     """
 
     def __init__(
@@ -46,11 +46,14 @@ class Loader:
 
     def load(self, number: int, part: int = 0, parts: int = 1) -> dict[str, Any]:
         """Batch `number`, or replica `part`'s rows of it, padded to its bucket's shape."""
-        batch = self.plan.batch(number)
+        return self._arrays(self.plan.batch(number).part(part, parts))
+
+    def augmented(self, number: int) -> dict[str, Any]:
+        """The whole batch `number` as a training step sees it: after all changes by chance."""
         if not self.augmentation:
-            return self._arrays(batch.part(part, parts))
-        whole = augmented(self._arrays(batch.part(0, 1)), self.augmentation, self.seed, number)
-        return {name: rows_of_part(array, part, parts) for name, array in whole.items()}
+            return self.load(number)
+        batch = {name: tf.constant(array) for name, array in self.load(number).items()}
+        return {name: value.numpy() for name, value in augmented(batch, self.augmentation, self.seed, number).items()}
 
     def columns_of(self, batch: Batch) -> Columns:
         """The split that a batch's examples belong to."""
@@ -80,14 +83,6 @@ def make_loader(splits: dict[str, Columns], data: Data, features: dict[str, Feat
     """The loader of a recipe's training batches."""
     used = {name: splits[name] for name in data.trained_on}
     return Loader(used, whole_plan(splits, data, features, seed), features, data.augmentation, seed)
-
-
-def rows_of_part(array: Any, part: int, parts: int) -> Any:
-    """The rows of one replica, filled up with rows of zeros so that all have as many."""
-    rows = -(-len(array) // parts)
-    missing = rows * parts - len(array)
-    padded = np.concatenate([array, np.zeros([missing, *array.shape[1:]], array.dtype)]) if missing else array
-    return padded[part * rows : (part + 1) * rows]
 
 
 def batched(features: dict[str, Feature]) -> dict[str, Feature]:

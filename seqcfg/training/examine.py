@@ -49,9 +49,10 @@ class Examiner:
         """The update after `step` finished ones, with the weights as they are now."""
         parts = self._training.accumulate_batches
         numbers = range(step * parts, (step + 1) * parts)
-        batches = [{name: tf.constant(value) for name, value in self._loader.load(number).items()} for number in numbers]
+        loaded = [{name: tf.constant(value) for name, value in self._loader.load(number).items()} for number in numbers]
+        batches = [self._step.augmented(batch, number) for number, batch in zip(numbers, loaded, strict=True)]
         examples = [e for part, number in enumerate(numbers) for e in self._examples(number, batches[part], step, part)]
-        gradients = self._step.mean_gradients(batches, tf.constant(step, tf.int64))
+        gradients = self._step.mean_gradients(loaded, tf.constant(step, tf.int64))
         norms = {path: float(tf.linalg.norm(tf.cast(gradient, tf.float32))) for path, gradient in gradients.items()}
         return Examination(step, examples, norms, self._first_non_finite(batches, step, gradients))
 

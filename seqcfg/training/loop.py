@@ -55,7 +55,9 @@ class TrainingLoop:
         self._training = experiment.recipe.training
         self._state, self._inputs, self._keeper, self._journal, self._stopping = state, inputs, keeper, journal, stopping
         self._devices, self._is_stopped = devices, False
-        self._step = TrainingStep(experiment.recipe.task, experiment.declaration, self._training, state, devices)
+        self._step = TrainingStep(
+            experiment.recipe.task, experiment.declaration, self._training, state, devices, inputs.loader.augmentation
+        )
         self._held_out = HeldOutLoss(experiment.recipe.task, experiment.declaration, self._training.precision)
         self.done = int(state.step.numpy())
         self._examiner = Examiner(experiment, inputs.codecs, inputs.loader, state, self._step)

@@ -46,7 +46,7 @@ def replay(experiment: Any, prepared: Any, run: RunDirectory, step: int, say: Ca
     if not start:
         warm_up(training, state, prepared, say)
     loader = training_loader(experiment, prepared)
-    machine = TrainingStep(experiment.recipe.task, experiment.declaration, training, state)
+    machine = TrainingStep(experiment.recipe.task, experiment.declaration, training, state, augmentation=loader.augmentation)
     parts = training.accumulate_batches
     iterator = iter(loader.dataset(start * parts, step * parts))
     while int(state.step.numpy()) < step - 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqcfg.data.augment import augmented
 from seqcfg.distribution.assign import assign, read
 from seqcfg.distribution.devices import Devices
 from seqcfg.errors import UserError
@@ -22,7 +23,11 @@ LATEST = ("norm", "rate")  # of these the last value counts, not the sum
 class TrainingStep:
     """Runs updates inside TensorFlow; `run` traces once, whatever the batch shapes are (without XLA)."""
 
-    def __init__(self, task: Any, declaration: Any, training: Training, state: State, devices: Devices | None = None):
+    def __init__(
+        self, task: Any, declaration: Any, training: Training, state: State, devices: Devices | None = None,
+        augmentation: dict[str, list[Any]] | None = None,
+    ):  # fmt: skip
+        self._augmentation = augmentation or {}
         self._training, self._state, self._devices = training, state, devices or Devices()
         self._learners = training.all_learners()
         self._names = names = assign_weights(declaration, training)
@@ -69,6 +74,10 @@ class TrainingStep:
             for path, gradient in zip(self._names[name], gradients[name], strict=True)
         }
 
+    def augmented(self, batch: dict[str, Any], number: Any) -> dict[str, Any]:
+        """The whole batch `number` of training after the changes that the recipe makes by chance."""
+        return augmented(batch, self._augmentation, self._training.seed, number)
+
     def _update(self, batches: list[dict[str, Any]]) -> dict[str, Any]:
         """One update from this replica's rows of the step's batches."""
         step = read(self._state.step)
@@ -92,6 +101,7 @@ class TrainingStep:
         gradients, seen, updates = None, None, {}
         for part, batch in enumerate(batches):
             number = part * self._devices.count + self._devices.index()
+            batch = self.augmented(batch, tf.cast(step, tf.int32) * len(batches) + part)
             more, more_seen, updates = self._gradients(values, self._devices.part(batch), step, number, scale)
             if gradients is None:
                 gradients, seen = more, more_seen

@@ -74,7 +74,7 @@ def losses(folder, name):
 
 
 def test_two_processes_give_what_one_gives(place):
-    steps = ("--set", "training.steps=4")
+    steps = ("--set", "training.steps=4", "--set", "data.augmentation={text: [{type: token_dropout, rate: 0.3}]}")
     codes, errors = ended(start(place, "alone", *steps))
     assert codes == [0], errors
     codes, errors = ended(*start_two(place, "together", *steps))

@@ -33,7 +33,8 @@ class Stepping:
         training = self.experiment.recipe.training
         with devices.scope() if devices else tf.device(None):
             self.state = create_state(self.experiment.declaration, training)
-        self.step = TrainingStep(self.experiment.recipe.task, self.experiment.declaration, training, self.state, devices)
+        task, augmentation = self.experiment.recipe.task, self.experiment.recipe.data.augmentation
+        self.step = TrainingStep(task, self.experiment.declaration, training, self.state, devices, augmentation)
         dataset = tf.data.Dataset.from_generator(
             lambda: iter(batches),
             output_signature={name: tf.TensorSpec([None] * value.ndim, value.dtype) for name, value in batches[0].items()},

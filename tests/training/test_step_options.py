@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from seqcfg.data.augment import augmented
 from seqcfg.errors import UserError
 from seqcfg.recipe.experiment import load
 from tests.training.stepping import FIRST, RECIPE, SECOND, Stepping, assert_near, batch, joined, trained
@@ -152,3 +153,12 @@ def test_a_step_taken_up_from_its_variables_goes_on_to_the_same_bits():
     ]
     assert differing == []
     assert any(not np.array_equal(variable, at_two[name]) for name, variable in whole.state.variables().items())
+
+
+def test_a_step_learns_from_the_augmented_batch_of_its_number():
+    changed, plain = "data.augmentation={text: [{type: token_dropout, rate: 0.5}]}", [batch(4, 9, seed) for seed in range(4)]
+    augmentation = load(RECIPE, (changed,)).recipe.data.augmentation
+    by_hand = [{name: value.numpy() for name, value in augmented(one, augmentation, 1, number).items()} for number, one in enumerate(plain)]
+    assert all((one["text"] != other["text"]).any() for one, other in zip(plain, by_hand, strict=True))
+    two_a_step = "training.accumulate_batches=2"
+    assert_near(trained(plain, 2, changed, two_a_step), trained(by_hand, 2, two_a_step))
