@@ -103,7 +103,7 @@ WHOLE_SEQUENCE_ONLY = {"bidirectional", "multi_head_attention"} | convolution_ex
 WHOLE_SEQUENCE_ONLY |= {name for name, layer in LAYERS.items() if isinstance(layer, UtteranceLayer)}
 
 STRIDES = convolution_examples.STRIDES  # they take so many positions at a time
-CHANGES_LENGTH = {*STRIDES, "unstack_frames"}
+CHANGES_LENGTH = convolution_examples.CHANGES_LENGTH
 
 
 def width(name):
