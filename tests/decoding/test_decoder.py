@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqcfg.component.component import Component
+from seqcfg.component.kinds import Task
 from seqcfg.component.reserved_ids import END, NUM_RESERVED, UNKNOWN
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.block import rounded
@@ -23,7 +23,7 @@ from seqcfg.plan.declaration import declare
 LETTERS = 26
 
 
-class Echo(Component, kind="test_task"):
+class Echo(Task, kind="test_task"):
     """Repeats its input shifted by one letter: a -> b, z -> a; ids are letters."""
 
     sharpness: float = 9.0
