@@ -24,9 +24,8 @@ from seqcfg.layers.normalization.rms_norm import RMSNorm
 from seqcfg.layers.position.learned import LearnedPosition
 from seqcfg.layers.position.rotary import Rotary
 from seqcfg.layers.position.sinusoidal import SinusoidalPosition
-from seqcfg.layers.recurrent.bidirectional import Bidirectional
 from seqcfg.layers.recurrent.lstm import LSTM
-from tests.conformance import convolution_examples, memory_examples
+from tests.conformance import convolution_examples, memory_examples, recurrent_examples
 
 DIM = 8
 MAP = (4, 2)  # frequencies and channels
@@ -49,7 +48,6 @@ LAYERS = (
         "append_frames": AppendFrames(count=2),
         "append_frames:real": AppendFrames(count=1, are_real=True),
         "batch_norm": BatchNorm(),
-        "bidirectional": Bidirectional(layer=LSTM(units=3)),
         "branch": Branch(layers=[Dense(units=3), LSTM(units=2)]),
         "corpus_normalization": CorpusNormalization(),
         "corpus_normalization:known": CorpusNormalization(mean=[0.5] * DIM, deviation=[2.0] * DIM),
@@ -66,8 +64,6 @@ LAYERS = (
         "log_mel": SPECTRUM,
         "log_mel:centered": dataclasses.replace(SPECTRUM, frames="centered", edges="reflect", pre_emphasis=0.9, dither=0.1),
         "log_mel:rounded": dataclasses.replace(SPECTRUM, frames="rounded", edges="mirror", remove_mean=True, samples="int16"),
-        "lstm": LSTM(units=5),
-        "lstm:projection": LSTM(units=5, projection=3, coupled=True, cell_cap=1.0, zoneout=0.2, use_bias=False),
         "multi_head_attention": MultiHeadAttention(num_heads=2),
         "multi_head_attention:causal": CAUSAL,
         "multi_head_attention:memory": MultiHeadAttention(num_heads=4, attend_to="memory", use_bias=False),
@@ -96,6 +92,7 @@ LAYERS = (
     }
     | convolution_examples.LAYERS
     | memory_examples.LAYERS
+    | recurrent_examples.LAYERS
 )
 
 # They read the future, or positions that are not there yet: step-by-step use is refused.

@@ -18,6 +18,7 @@ class Bidirectional(SequenceLayer, type="bidirectional"):
     Reversal puts padding first: the layer must hold its state there, as recurrent layers do.
     """
 
+    feature_axes = None
     respects_segments = False
 
     layer: Layer = param(doc="The design; it keeps the length.")
@@ -26,10 +27,12 @@ class Bidirectional(SequenceLayer, type="bidirectional"):
     def declare(self, d: Any, dim: Any) -> Any:
         width = d.child("forward", self.layer, dim)
         d.child("backward", self.layer, dim)
-        return 2 * width if self.combine == "concat" else width
+        if self.combine != "concat":
+            return width
+        return (*width[:-1], 2 * width[-1]) if isinstance(width, tuple) else 2 * width
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
-        """Values [batch, time, dim] -> [batch, time, width], twice the layer's width when concatenated."""
+        """Values [batch, time, ...] -> [batch, time, ..., width], twice the layer's width when concatenated."""
         onward = w.forward(x)
         back = tf.reverse(w.backward(reverse(x)).values, [1])
         if self.combine == "concat":

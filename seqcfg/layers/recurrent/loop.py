@@ -1,0 +1,157 @@
+"""The loop along time that all recurrent layers share, and its gradient.
+
+The gradient is written out because the automatic one costs twice as much: it adds up the kernels' gradients position by position and
+multiplies by transposed kernels in every turn. Here the turns going back keep what they multiplied, and each kernel's gradient is one
+product after the loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from seqcfg.layers.recurrent.kernels import input_gradient, kernel_gradient, times, turned
+from seqcfg.lazy import tf
+
+Tensors = dict[str, Any]
+
+
+class Inside:
+    """What a cell computes with at one position: vectors by name, and kernels, each of which it multiplies by once."""
+
+    def __init__(self, kernels: Tensors, vectors: Tensors):
+        self._kernels, self.vectors = kernels, vectors
+        self.products: Tensors = {}
+
+    def times(self, name: str, x: Any) -> Any:
+        """x times the kernel of this name."""
+        self.products[name] = times(x, self._kernels[name])
+        return self.products[name]
+
+
+class Recalled(Inside):
+    """The inside of a position on the way back: products are those of the way there, and what was multiplied is kept."""
+
+    def __init__(self, products: Tensors, turned_kernels: Tensors, vectors: Tensors):
+        super().__init__(turned_kernels, vectors)
+        self.products, self.multiplied = products, Tensors()
+
+    def times(self, name: str, x: Any) -> Any:
+        self.multiplied[name] = x
+
+        @tf.custom_gradient
+        def recall(x: Any, product: Any) -> Any:
+            return tf.identity(product), lambda dy: (input_gradient(dy, self._kernels[name]), dy)
+
+        return recall(x, self.products[name])
+
+
+Advance = Callable[[Inside, Tensors, Tensors], Tensors]
+
+
+def scan(
+    advance: Advance, kernels: Tensors, vectors: Tensors, scanned: Tensors, given: Tensors, state: Tensors, *, is_trained: bool
+) -> tuple[Any, Tensors]:
+    """Outputs [time, batch, ...] of all positions, and the last state.
+
+    advance(inside, position, state) -> state with the same names, of which "output" is given out; a position holds one row per
+    sequence of what is in `scanned` [time, batch, ...] and in `given`, through which no gradient flows.
+    """
+    if not is_trained:
+        kept, last = _onward(advance, kernels, vectors, scanned | given, state, ["output"])
+        return kept["output"], last
+    groups = (kernels, vectors, scanned, state)
+
+    @tf.custom_gradient
+    def run(*tensors: Any) -> Any:
+        kernels, vectors, scanned, state = tf.nest.pack_sequence_as(groups, tensors)
+        kept, last = _onward(advance, kernels, vectors, scanned | given, state, [*state, *kernels])
+
+        def gradient(d_output: Any, *d_last: Any) -> Any:
+            d_state = tf.nest.pack_sequence_as(state, d_last)
+            return tf.nest.flatten(_back(advance, kernels, vectors, scanned, given, state, kept, d_output, d_state))
+
+        return (kept["output"], *tf.nest.flatten(last)), gradient
+
+    output, *last = run(*tf.nest.flatten(groups))
+    return output, tf.nest.pack_sequence_as(state, last)
+
+
+def _onward(
+    advance: Advance, kernels: Tensors, vectors: Tensors, steps: Tensors, state: Tensors, kept: list[str]
+) -> tuple[Tensors, Tensors]:
+    """Stacks [time, batch, ...] of the states and products named in `kept`, and the last state."""
+    first = next(iter(steps.values()))
+    arrays, time = _unstacked(steps), tf.shape(first)[0]
+    rows = state["output"].shape[:-1]
+    shapes = {
+        name: state[name].shape if name in state else [*rows[: kernels[name].shape.rank - 1], kernels[name].shape[-1]] for name in kept
+    }
+    written = {name: tf.TensorArray(state["output"].dtype, time, element_shape=shape) for name, shape in shapes.items()}
+
+    def body(index: Any, written: Any, state: Any) -> Any:
+        inside = Inside(kernels, vectors)
+        state = advance(inside, _read(arrays, index), state)
+        return index + 1, {name: array.write(index, (state | inside.products)[name]) for name, array in written.items()}, state
+
+    _, written, state = tf.while_loop(
+        lambda index, *_: index < time, body, (tf.constant(0), written, state), maximum_iterations=first.shape[0]
+    )
+    return {name: array.stack() for name, array in written.items()}, state
+
+
+def _back(
+    advance: Advance,
+    kernels: Tensors,
+    vectors: Tensors,
+    scanned: Tensors,
+    given: Tensors,
+    state: Tensors,
+    kept: Tensors,
+    d_output: Any,
+    d_state: Tensors,
+) -> tuple[Tensors, Tensors, Tensors, Tensors]:
+    """Gradients of kernels, vectors, what was scanned, and the first state."""
+    backward = {name: turned(kernel) for name, kernel in kernels.items()}
+    before = {name: tf.concat([value[tf.newaxis], kept[name][:-1]], 0) for name, value in state.items()}
+    groups = {"given": given, "scanned": scanned, "before": before, "products": {name: kept[name] for name in kernels}}
+    arrays = {group: _unstacked(values) for group, values in groups.items()} | {"output": _unstacked({"output": d_output})}
+    time = tf.shape(d_output)[0]
+    shapes = {f"d_{name}": value.shape[1:] for name, value in (scanned | groups["products"]).items()}
+    shapes |= {f"x_{name}": [*kept["output"].shape[1:-1], kernel.shape[-2]] for name, kernel in kernels.items()}
+    written = {name: tf.TensorArray(d_output.dtype, time, element_shape=shape) for name, shape in shapes.items()}
+
+    def body(left: Any, written: Any, d_state: Any, d_vectors: Any) -> Any:
+        index = left - 1
+        at = {group: _read(values, index) for group, values in arrays.items()}
+        sources = (at["scanned"], at["before"], vectors, at["products"])
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(sources)
+            inside = Recalled(at["products"], backward, vectors)
+            new = advance(inside, at["scanned"] | at["given"], at["before"])
+        d_new = d_state | {"output": d_state["output"] + at["output"]["output"]}
+        targets = list(zip(*((new[name], d_new[name]) for name in new), strict=True))
+        d_step, d_before, d_own, d_products = tape.gradient(targets[0], sources, targets[1], tf.UnconnectedGradients.ZERO)
+        values = {f"d_{name}": value for name, value in (d_step | d_products).items()}
+        values |= {f"x_{name}": value for name, value in inside.multiplied.items()}
+        written = {name: array.write(index, values[name]) for name, array in written.items()}
+        return index, written, d_before, {name: value + d_own[name] for name, value in d_vectors.items()}
+
+    start = (time, written, d_state, {name: tf.zeros_like(vector) for name, vector in vectors.items()})
+    _, written, d_state, d_vectors = tf.while_loop(lambda left, *_: left > 0, body, start)
+    stacked = {name: array.stack() for name, array in written.items()}
+    d_kernels = {name: kernel_gradient(stacked[f"x_{name}"], stacked[f"d_{name}"], kernel) for name, kernel in kernels.items()}
+    return d_kernels, d_vectors, {name: stacked[f"d_{name}"] for name in scanned}, d_state
+
+
+def _unstacked(values: Tensors) -> Tensors:
+    return {name: tf.TensorArray(value.dtype, tf.shape(value)[0]).unstack(value) for name, value in values.items()}
+
+
+def _read(arrays: Tensors, index: Any) -> Tensors:
+    return {name: array.read(index) for name, array in arrays.items()}
+
+
+def time_major(x: Any) -> Any:
+    """Swaps the first two axes."""
+    return tf.transpose(x, [1, 0, *range(2, x.shape.rank)])
