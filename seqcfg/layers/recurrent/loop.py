@@ -122,26 +122,32 @@ def _back(
     written = {name: tf.TensorArray(d_output.dtype, time, element_shape=shape) for name, shape in shapes.items()}
 
     def body(left: Any, written: Any, d_state: Any, d_vectors: Any) -> Any:
-        index = left - 1
-        at = {group: _read(values, index) for group, values in arrays.items()}
-        sources = (at["scanned"], at["before"], vectors, at["products"])
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(sources)
-            inside = Recalled(at["products"], backward, vectors)
-            new = advance(inside, at["scanned"] | at["given"], at["before"])
+        at = {group: _read(values, left - 1) for group, values in arrays.items()}
         d_new = d_state | {"output": d_state["output"] + at["output"]["output"]}
-        targets = list(zip(*((new[name], d_new[name]) for name in new), strict=True))
-        d_step, d_before, d_own, d_products = tape.gradient(targets[0], sources, targets[1], tf.UnconnectedGradients.ZERO)
-        values = {f"d_{name}": value for name, value in (d_step | d_products).items()}
-        values |= {f"x_{name}": value for name, value in inside.multiplied.items()}
-        written = {name: array.write(index, values[name]) for name, array in written.items()}
-        return index, written, d_before, {name: value + d_own[name] for name, value in d_vectors.items()}
+        values, d_before, d_own = _gradients_at(advance, at, backward, vectors, d_new)
+        written = {name: array.write(left - 1, values[name]) for name, array in written.items()}
+        return left - 1, written, d_before, {name: value + d_own[name] for name, value in d_vectors.items()}
 
     start = (time, written, d_state, {name: tf.zeros_like(vector) for name, vector in vectors.items()})
     _, written, d_state, d_vectors = tf.while_loop(lambda left, *_: left > 0, body, start)
     stacked = {name: array.stack() for name, array in written.items()}
     d_kernels = {name: kernel_gradient(stacked[f"x_{name}"], stacked[f"d_{name}"], kernel) for name, kernel in kernels.items()}
     return d_kernels, d_vectors, {name: stacked[f"d_{name}"] for name in scanned}, d_state
+
+
+def _gradients_at(
+    advance: Advance, at: dict[str, Tensors], backward: Tensors, vectors: Tensors, d_new: Tensors
+) -> tuple[Tensors, Tensors, Tensors]:
+    """Of one position: what kernels multiplied, with gradients of products and of what was scanned; gradients of state and vectors."""
+    sources = (at["scanned"], at["before"], vectors, at["products"])
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(sources)
+        inside = Recalled(at["products"], backward, vectors)
+        new = advance(inside, at["scanned"] | at["given"], at["before"])
+    targets, found = [new[name] for name in new], [d_new[name] for name in new]
+    d_step, d_before, d_own, d_products = tape.gradient(targets, sources, found, tf.UnconnectedGradients.ZERO)
+    values = {f"d_{name}": value for name, value in (d_step | d_products).items()}
+    return values | {f"x_{name}": value for name, value in inside.multiplied.items()}, d_before, d_own
 
 
 def _unstacked(values: Tensors) -> Tensors:
