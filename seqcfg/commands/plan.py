@@ -8,8 +8,10 @@ import json
 import click
 
 from seqcfg.plan import memory, table
+from seqcfg.plan.positions import frames_of, lengths_of
 from seqcfg.recipe.experiment import Experiment, load
 
+SHOWN_SECONDS = 10.0
 DEPTH = 2  # task / model / its parts
 
 
@@ -28,12 +30,15 @@ def command(recipe: str, overrides: tuple[str, ...], format: str, widths: bool) 
     else:
         click.echo(_widths(experiment) if widths else _weights(experiment))
         click.echo("\n" + _parts(experiment))
+        if found := _frames(experiment):
+            click.echo(found)
         click.echo("\n" + _memory(experiment))
 
 
 def as_json(experiment: Experiment) -> dict[str, object]:
     """The whole plan as plain values; sizes in numbers, memory in bytes."""
     declaration = experiment.declaration
+    frames = frames_of(experiment.recipe.task, declaration, SHOWN_SECONDS)
     return {
         "name": experiment.name,
         "total": table.total(declaration),
@@ -42,6 +47,7 @@ def as_json(experiment: Experiment) -> dict[str, object]:
         "weights": [dataclasses.asdict(row) for row in table.rows(declaration)],
         "parts": [dataclasses.asdict(part) for part in table.parts(declaration, DEPTH)],
         "widths": [{"path": path, "type": type_, "output": width} for path, type_, width in table.widths(declaration)],
+        "frames": None if frames is None else dataclasses.asdict(frames),
         "memory": dataclasses.asdict(memory.of_recipe(experiment.recipe, experiment.declaration)),
     }
 
@@ -53,8 +59,13 @@ def _weights(experiment: Experiment) -> str:
 
 
 def _widths(experiment: Experiment) -> str:
-    lines = [(path or "task", type_, str(width)) for path, type_, width in table.widths(experiment.declaration)]
-    return _columns([("layer", "type", "output width"), *lines], right={2})
+    declaration, task = experiment.declaration, experiment.recipe.task
+    lines = [(path or "task", type_, str(width)) for path, type_, width in table.widths(declaration)]
+    if "front_end" not in declaration.children:
+        return _columns([("layer", "type", "output width"), *lines], right={2})
+    lengths = lengths_of(declaration, round(SHOWN_SECONDS * task.sample_rate_hz))
+    title = f"positions of {SHOWN_SECONDS:g} s"
+    return _columns([("layer", "type", "output width", title), *((*line, str(lengths.get(line[0], ""))) for line in lines)], right={2, 3})
 
 
 def _parts(experiment: Experiment) -> str:
@@ -66,6 +77,15 @@ def _parts(experiment: Experiment) -> str:
     lines.append(("total", "", f"{size:,}", f"{table.multiply_adds(declaration):,}", ""))
     text = _columns([("part", "type", "weights", "multiply-adds per position", "output width"), *lines], right={2, 3, 4})
     return text if size == trained else f"{text}\n{trained:,} of them are trained"
+
+
+def _frames(experiment: Experiment) -> str:
+    """What becomes of a sound; nothing for other tasks."""
+    found = frames_of(experiment.recipe.task, experiment.declaration, SHOWN_SECONDS)
+    if found is None:
+        return ""
+    behind = "" if found.encoded is None else f", {found.encoded:,} behind the encoder"
+    return f"{found.seconds:g} s of sound are {found.samples:,} samples: {found.frames:,} frames of width {found.width}{behind}"
 
 
 def _memory(experiment: Experiment) -> str:

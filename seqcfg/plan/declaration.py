@@ -53,6 +53,7 @@ class Declaration:
         self.root = root or self
         self.weights: dict[str, Weight] = {}
         self.children: dict[str, Declaration | list[Declaration]] = {}
+        self.chains: set[str] = set()  # names of lists of children that follow one another
         self.inputs: tuple[Width, ...] = ()
         self.output: Width = None
         self.num_nodes = 0  # of the whole tree, counted at its root
@@ -91,6 +92,7 @@ class Declaration:
         self._claim(name)
         nodes: list[Declaration] = []
         self.children[name] = nodes
+        self.chains.add(name)
         for index, component in enumerate(components):
             nodes.append(node := Declaration(component, f"{self.path}/{name}/{index}" if self.path else f"{name}/{index}", self.root))
             width = node._declare((width + beside if beside else width,))

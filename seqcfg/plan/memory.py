@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from seqcfg.plan.declaration import Declaration
+from seqcfg.plan.positions import lengths_of
 from seqcfg.plan.table import total
 
 BYTES = 4  # weights, gradients and optimizer slots are float32 wherever they are stored
@@ -33,15 +34,22 @@ class Memory:
         return self.weights + self.gradients + self.slots + self.activations
 
 
-def estimate(declaration: Declaration, *, slots: int, batch_tokens: int, kept_checkpoints: int) -> Memory:
-    """The memory of a run whose optimizer keeps `slots` numbers in all, with batches of `batch_tokens` positions."""
+def estimate(
+    declaration: Declaration, *, slots: int, batch_tokens: int, kept_checkpoints: int, positions: dict[str, int] | None = None
+) -> Memory:
+    """The memory of a run whose optimizer keeps `slots` numbers in all, with batches of `batch_tokens` positions.
+
+    positions {path: how many a layer passes on} where these differ; layers that are not in it do not count then.
+    """
+    default = batch_tokens if positions is None else 0
+    numbers = [(positions or {}).get(node.path, default) * _width(node) for node in declaration.nodes()]
     size, trained = total(declaration), total(declaration, only_trainable=True)
     checkpoint = BYTES * (size + slots)
     return Memory(
         weights=BYTES * size,
         gradients=BYTES * trained,
         slots=BYTES * slots,
-        activations=BYTES * batch_tokens * sum(_width(node) for node in declaration.nodes()),
+        activations=BYTES * sum(numbers),
         checkpoint=checkpoint,
         checkpoints=checkpoint * kept_checkpoints,
     )
@@ -50,10 +58,12 @@ def estimate(declaration: Declaration, *, slots: int, batch_tokens: int, kept_ch
 def of_recipe(recipe: Any, declaration: Declaration) -> Memory:
     """The memory of a run with a recipe's optimizer, batches and checkpoints; what it leaves open counts as nothing."""
     optimizer, checkpointing = getattr(recipe.training, "optimizer", None), getattr(recipe.training, "checkpoint", None)
+    tokens, is_heard = batch_tokens(recipe.data), "front_end" in declaration.children
     return estimate(
         declaration,
         slots=num_kept(optimizer, declaration) if optimizer is not None else 0,
-        batch_tokens=batch_tokens(recipe.data),
+        batch_tokens=tokens,
+        positions=lengths_of(declaration, tokens * recipe.task.features()["audio"].unit) if is_heard else None,
         kept_checkpoints=getattr(checkpointing, "keep_last", 0) + getattr(checkpointing, "keep_best", 0),
     )
 
