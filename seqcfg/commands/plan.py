@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from typing import Any
 
 import click
 
@@ -59,7 +60,8 @@ def _weights(experiment: Experiment) -> str:
 
 
 def _widths(experiment: Experiment) -> str:
-    declaration, task = experiment.declaration, experiment.recipe.task
+    declaration: Any = experiment.declaration
+    task: Any = experiment.recipe.task
     lines = [(path or "task", type_, str(width)) for path, type_, width in table.widths(declaration)]
     if "front_end" not in declaration.children:
         return _columns([("layer", "type", "output width"), *lines], right={2})

@@ -16,25 +16,32 @@ from seqcfg.errors import UserError
 MAX_LINE_BYTES = 1 << 20
 MAX_SGML_BYTES = 64 << 20
 READ_ERRORS = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError)
+CUT = "the packed file is cut short, and what follows is lost"
 SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg\s*>", re.DOTALL | re.IGNORECASE)
 ENTITIES = {"&quot;": '"', "&apos;": "'", "&lt;": "<", "&gt;": ">", "&amp;": "&"}  # the last one last
 
 
 class Line(NamedTuple):
-    """A line without its end, its number counted from 1, and "" or why it cannot be used."""
+    """A line without its end, its number counted from 1, and "" or why it cannot be used.
+
+    `is_cut` marks the place behind which a packed file gives nothing more.
+    """
 
     text: str
     number: int
     problem: str = ""
+    is_cut: bool = False
 
 
-def read_lines(path: Path, name: str) -> Iterator[Line]:
+def read_lines(path: Path, name: str, *, keeps_what_is_read: bool = False) -> Iterator[Line]:
     """The lines of a text file; `.gz`, `.xz`, `.bz2` and `.zst` are unpacked, `.sgm` and `.xml` give their segments.
 
     `name` is the path as the recipe writes it; one with `!` reads a member of the tar archive at `path`.
 
     A line ends at a line feed and nowhere else (U+2028, NUL, form feed do not end it). A carriage return before the
-    line feed and a byte order mark at the start are dropped. Raises UserError, naming `name`, if the file cannot be read.
+    line feed and a byte order mark at the start are dropped. Raises UserError, naming `name`, if the file cannot be read;
+    with `keeps_what_is_read` a packed file that is cut short ends in a line with that problem. One that fails its
+    checksum stays an error: what was read of it may be wrong.
     """
     number = 0
     try:
@@ -50,6 +57,9 @@ def read_lines(path: Path, name: str) -> Iterator[Line]:
                 else:
                     yield _decoded(raw, number)
     except READ_ERRORS as error:
+        if keeps_what_is_read and number and isinstance(error, EOFError):
+            yield Line("", number + 1, CUT, is_cut=True)
+            return
         raise UserError(f"{name}:{number + 1}: cannot be read: {error}", hint="the file is damaged or cut short; fetch it again") from error
 
 

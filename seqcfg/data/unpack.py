@@ -55,6 +55,25 @@ class _Zstandard(io.RawIOBase):
         super().close()
 
 
+class _Pieces(io.RawIOBase):
+    """A packed file read in the pieces that it unpacks to, so that all before the place where it is cut is had."""
+
+    def __init__(self, file: Any):
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._file.read1(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 PACKED: dict[str, Callable[[Any, str], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open, ".zst": _Zstandard}
 
 
@@ -90,7 +109,8 @@ def opened(path: Path, member: str = "") -> Iterator[IO[bytes]]:
 
 def _unpacked(file: Any, suffix: str) -> IO[bytes]:
     if opener := PACKED.get(suffix):
-        return io.BufferedReader(opener(file, "rb"), BUFFER_BYTES)
+        unpacked = opener(file, "rb")
+        return io.BufferedReader(unpacked if isinstance(unpacked, io.RawIOBase) else _Pieces(unpacked), BUFFER_BYTES)
     return open(file, "rb", buffering=BUFFER_BYTES) if isinstance(file, Path) else cast(IO[bytes], file)
 
 

@@ -38,10 +38,13 @@ def test_zstandard_reads_like_plain_text_in_any_number_of_frames(root, frames):
 def test_zstandard_that_is_cut_or_damaged_is_refused(root):
     zstandard = pytest.importorskip("zstandard")
     whole = zstandard.ZstdCompressor(write_checksum=True).compress(b"".join(b"%d line\n" % n for n in range(5000)))
-    for damaged in (whole[:-3], whole[: len(whole) // 2], whole[:100] + bytes(50) + whole[150:]):
-        (root.folder / "x.zst").write_bytes(damaged)
+    for cut in (whole[:-3], whole[: len(whole) // 2]):
+        (root.folder / "x.zst").write_bytes(cut)
         with pytest.raises(UserError, match=r"x\.zst:\d+: cannot be read"):
-            texts(root, "x.zst")
+            list(read_lines(root.folder / "x.zst", "x.zst"))
+    (root.folder / "x.zst").write_bytes(whole[:100] + bytes(50) + whole[150:])
+    with pytest.raises(UserError, match=r"x\.zst:\d+: cannot be read"):
+        texts(root, "x.zst")
 
 
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:xz"])

@@ -34,7 +34,7 @@ class AudioManifest(AudioSource, type="audio_manifest"):
     def utterances(self, root: DataRoot) -> Iterator[Utterance]:
         """One utterance per line; a line that cannot be understood is an utterance with a problem."""
         for name in root.expand(self.paths()):
-            for line in read_lines(root.resolve(name), name):
+            for line in read_lines(root.resolve(name), name, keeps_what_is_read=True):
                 if line.text.strip() or line.problem:
                     yield self._utterance(name, line)
 

@@ -39,7 +39,7 @@ class CommaSeparated(Source, type="csv"):
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per record, located by its first line; raises UserError if a file has no such titles."""
         for name in root.expand(self.paths()):
-            records = _records(read_lines(root.resolve(name), name))
+            records = _records(read_lines(root.resolve(name), name, keeps_what_is_read=True))
             titles = self._cells(next(records, Line("", 1)).text)
             missing = [title for title in self.fields.values() if title not in titles]
             if missing:

@@ -34,7 +34,7 @@ class JsonLines(Source, type="jsonl"):
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per line; text must be a string that UTF-8 can hold. A damaged line becomes an example with a problem."""
         for name in root.expand(self.paths()):
-            for line in read_lines(root.resolve(name), name):
+            for line in read_lines(root.resolve(name), name, keeps_what_is_read=True):
                 yield self._example(name, line)
 
     def _example(self, name: str, line: Line) -> Example:

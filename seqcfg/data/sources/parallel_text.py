@@ -9,7 +9,7 @@ from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Source
 from seqcfg.component.types import DataPath
 from seqcfg.data.example import Example
-from seqcfg.data.lines import read_lines
+from seqcfg.data.lines import Line, read_lines
 from seqcfg.data.root import DataRoot
 from seqcfg.errors import UserError
 
@@ -84,8 +84,11 @@ def as_list(paths: str | list[str]) -> list[str]:
 
 
 def _pairs(source: str, target: str, root: DataRoot) -> Iterator[Example]:
-    left, right = read_lines(root.resolve(source), source), read_lines(root.resolve(target), target)
+    left, right = (read_lines(root.resolve(name), name, keeps_what_is_read=True) for name in (source, target))
     for count, (a, b) in enumerate(itertools.zip_longest(left, right)):
+        if (a and a.is_cut) or (b and b.is_cut):
+            yield from _lost((source, a, left), (target, b, right))
+            return
         if a is None or b is None:
             more = count + 1 + sum(1 for _ in (right if a is None else left))
             sizes = (count, more) if a is None else (more, count)
@@ -97,6 +100,15 @@ def _pairs(source: str, target: str, root: DataRoot) -> Iterator[Example]:
             yield Example({}, source, a.number, a.problem) if a.problem else Example({}, target, b.number, b.problem)
         else:
             yield Example({"source": a.text, "target": b.text}, source, a.number)
+
+
+def _lost(*sides: tuple[str, Line | None, Iterator[Line]]) -> Iterator[Example]:
+    """What a cut file takes with it: the line it ends in, and every further line of the other file."""
+    cut, line, _ = next(side for side in sides if side[1] and side[1].is_cut)
+    yield Example({}, cut, line.number, line.problem)  # type: ignore[union-attr]
+    for name, _, rest in sides:
+        if name != cut:
+            yield from (Example({}, name, one.number, f"its partner is lost with the rest of {cut}") for one in rest)
 
 
 def _moses(language: str, settings: MosesTokenization, lowercase: bool) -> Callable[[str], str]:

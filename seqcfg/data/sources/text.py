@@ -30,5 +30,5 @@ class TextLines(Source, type="text"):
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per line; a damaged line becomes an example with a problem."""
         for name in root.expand(self.paths()):
-            for line in read_lines(root.resolve(name), name):
+            for line in read_lines(root.resolve(name), name, keeps_what_is_read=True):
                 yield Example({} if line.problem else {self.field: line.text}, name, line.number, line.problem)

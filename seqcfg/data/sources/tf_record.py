@@ -10,7 +10,7 @@ from seqcfg.component.kinds import Source
 from seqcfg.component.types import DataPath, Name
 from seqcfg.data import tf_record
 from seqcfg.data.example import Example
-from seqcfg.data.lines import READ_ERRORS
+from seqcfg.data.lines import CUT, READ_ERRORS
 from seqcfg.data.root import DataRoot
 from seqcfg.data.sources.parallel_text import as_list
 from seqcfg.data.unpack import member_of, opened
@@ -48,11 +48,16 @@ class TFRecords(Source, type="tf_record"):
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per record; a damaged record becomes an example with a problem."""
         for name in root.expand(self.paths()):
+            number = 0
             try:
                 with opened(root.resolve(name), member_of(name)) as file:
                     for record in tf_record.read_records(file):
+                        number = record.number
                         yield self._example(name, record)
             except READ_ERRORS as error:
+                if number and isinstance(error, EOFError):
+                    yield Example({}, name, number + 1, CUT)
+                    continue
                 raise UserError(f"{name}: cannot be read: {error}", hint="the file is damaged or cut short; fetch it again") from error
 
     def _example(self, name: str, record: tf_record.Record) -> Example:

@@ -38,7 +38,7 @@ class TabSeparated(Source, type="tsv"):
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per line; a damaged or short line becomes an example with a problem."""
         for name in root.expand(self.paths()):
-            for line in read_lines(root.resolve(name), name):
+            for line in read_lines(root.resolve(name), name, keeps_what_is_read=True):
                 if self.has_header and line.number == 1:
                     continue
                 cells = line.text.split("\t")
