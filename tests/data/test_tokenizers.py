@@ -58,6 +58,7 @@ STRANGE = [
     "naïve café",
     "🙂",
     "the\u00a0cat",
+    "\U000f0000the\U000f0001 cat [.*]\\1",
 ]
 
 
@@ -77,6 +78,9 @@ TOKENIZERS = {
     "word_piece": WordPiece(vocab_size=60),
     "word_piece_folded": WordPiece(vocab_size=50, rules=TextRules(normalization="nfkc", lowercase=True), special_tokens=["<2de>"]),
     "grapheme": Graphemes(vocab_size=20),
+    "byte_special": Bytes(special_tokens=["<2de>", "cat", "the cat", "é"]),
+    "character_special": Characters(vocab_size=20, special_tokens=["<2de>", "cat"]),
+    "grapheme_special": Graphemes(vocab_size=20, special_tokens=["<2de>", "cat", "[.*]\\1"]),
 }
 
 
@@ -245,6 +249,26 @@ def test_special_tokens_are_one_id_in_any_place_and_take_the_first_ids(tmp_path)
     assert [row.count(4) for row in ids] == [1, 0]
     assert [row.count(5) for row in ids] == [0, 1]
     assert codec.decode(ids) == ["<2de> the cat", "<2fr> the cat"]
+
+
+@pytest.mark.parametrize("name", ["byte_special", "character_special", "grapheme_special"])
+def test_special_tokens_are_one_id_among_small_units_too(name, tmp_path):
+    codec = trained(TOKENIZERS[name], tmp_path / "t")
+    first = 260 if name == "byte_special" else 4
+    ids = codec.encode(["<2de>a <2de>", "a ca"])
+    assert ids[0][0] == ids[0][-1] == first and ids[0].count(first) == 2 and first not in ids[1]
+    assert codec.tokens([first]) == ["<2de>"] and len(codec.encode(["cat"])[0]) == 1
+    assert codec.decode(ids)[0] == "<2de>a <2de>"
+
+
+def test_of_special_tokens_that_overlap_the_longest_counts(tmp_path):
+    codec = trained(TOKENIZERS["byte_special"], tmp_path / "t")
+    assert codec.encode(["the cat"]) == [[262]] and codec.encode(["cat"]) == [[261]]
+
+
+@pytest.mark.parametrize("tokens", [["<a>", "<a>"], [""], ["a\nb"], ["\U000f0003"]])
+def test_special_tokens_that_cannot_be_are_refused(tokens):
+    assert [field for field, _, _ in Bytes(special_tokens=tokens).check()] == ["special_tokens"]
 
 
 @pytest.mark.parametrize(("algorithm", "vocab_size"), [("unigram", 40), ("bpe", 60)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ from seqcfg.component.reserved_ids import NUM_RESERVED, UNKNOWN
 from seqcfg.component.types import Name, rules
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.codec import Codec, graph_module, ragged_ids
+from seqcfg.data.tokenizers.special_tokens import SpecialList, SpecialTokens, check_special
 from seqcfg.data.tokenizers.token_list import most_frequent, read_tokens, write_tokens
 from seqcfg.lazy import tf
 
@@ -26,6 +27,12 @@ class Characters(Tokenizer, type="character"):
         doc="Number of ids, 4 reserved ones included; at most the number of different characters and 4."
     )
     fields: list[Name] = param(factory=lambda: ["source", "target"], doc="Raw fields of the training split whose characters are counted.")
+    special_tokens: SpecialList = param(
+        factory=list, doc="Texts that are one token each wherever they stand and take the first ids, such as <2de>.", is_later=True
+    )
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        yield from check_special(self.special_tokens)
 
     def paths(self) -> list[str]:
         """No file is read."""
@@ -33,26 +40,26 @@ class Characters(Tokenizer, type="character"):
 
     def fit(self, texts: Iterable[str], folder: Path, root: DataRoot) -> None:
         """Counts characters and writes the most frequent; raises UserError if the corpus has too few."""
-        counts: Counter[str] = Counter()
+        counts, special = Counter[str](), SpecialTokens(self.special_tokens)
         for text in texts:
-            counts.update(text)
+            counts.update(special.without(text))
         del counts["\n"]
-        write_tokens(most_frequent(counts, self.vocab_size, "characters"), folder)
+        write_tokens(self.special_tokens + most_frequent(counts, self.vocab_size - len(self.special_tokens), "characters"), folder)
 
     def load(self, folder: Path) -> CharacterCodec:
-        return CharacterCodec(folder)
+        return CharacterCodec(folder, SpecialTokens(self.special_tokens))
 
 
 class CharacterCodec(Codec):
-    """Ids from 4 on, in the order of the file."""
+    """Ids from 4 on, in the order of the file, in which special tokens come first."""
 
-    def __init__(self, folder: Path):
-        self.folder, self.symbols = Path(folder), read_tokens(Path(folder))
+    def __init__(self, folder: Path, special: SpecialTokens):
+        self.folder, self.special, self.symbols = Path(folder), special, read_tokens(Path(folder))
         self.vocabulary = NUM_RESERVED + len(self.symbols)
-        self.table = {symbol: number for number, symbol in enumerate(self.symbols, NUM_RESERVED)}
+        self.table = {symbol: number for number, symbol in enumerate(special.symbols(self.symbols), NUM_RESERVED)}
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        return [[self.table.get(symbol, UNKNOWN) for symbol in text] for text in texts]
+        return [[self.table.get(symbol, UNKNOWN) for symbol in self.special.mark(text)] for text in texts]
 
     def decode(self, ids: Iterable[Iterable[int]]) -> list[str]:
         shown = self._shown()
@@ -63,7 +70,7 @@ class CharacterCodec(Codec):
         points, numbers = [point for point, _ in ranked], [number for _, number in ranked]
 
         def encode(strings: Any) -> Any:
-            pieces = tf.strings.unicode_decode(strings, "UTF-8")
+            pieces = tf.strings.unicode_decode(self.special.mark_in_graph(strings), "UTF-8")
             flat = pieces.flat_values
             place = tf.minimum(tf.searchsorted(tf.constant(points), flat), len(points) - 1)
             known = tf.gather(tf.constant(points), place) == flat

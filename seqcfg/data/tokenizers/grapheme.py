@@ -15,6 +15,7 @@ from seqcfg.component.reserved_ids import NUM_RESERVED, UNKNOWN
 from seqcfg.component.types import Name, rules
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.codec import Codec, graph_module, ragged_ids
+from seqcfg.data.tokenizers.special_tokens import SpecialList, SpecialTokens, check_special
 from seqcfg.data.tokenizers.text_rules import TextRules
 from seqcfg.data.tokenizers.token_list import most_frequent, read_tokens, write_tokens
 from seqcfg.errors import UserError
@@ -38,6 +39,12 @@ class Graphemes(Tokenizer, type="grapheme"):
     vocab_size: Annotated[int, rules(minimum=NUM_RESERVED + 1)] = param(doc="Number of ids, 4 reserved ones included.")
     fields: list[Name] = param(factory=lambda: ["source", "target"], doc="Raw fields of the training split whose clusters are counted.")
     rules: TextRules = param(default=TextRules(normalization="nfc"), doc="What is done to text before it is cut.")
+    special_tokens: SpecialList = param(
+        factory=list, doc="Texts that are one token each wherever they stand and take the first ids, such as <2de>.", is_later=True
+    )
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        yield from check_special(self.special_tokens)
 
     def paths(self) -> list[str]:
         """No file is read."""
@@ -45,31 +52,33 @@ class Graphemes(Tokenizer, type="grapheme"):
 
     def fit(self, texts: Iterable[str], folder: Path, root: DataRoot) -> None:
         """Counts clusters and writes the most frequent; raises UserError if the corpus has too few."""
-        marks, counts = _marks(), Counter[str]()
+        marks, counts, special = _marks(), Counter[str](), SpecialTokens(self.special_tokens)
         cluster = re.compile(pattern(marks), re.DOTALL)
         for text in texts:
-            counts.update(cluster.findall(self.rules.apply(text.replace(SEPARATOR, ""))))
-        write_tokens(most_frequent(Counter({one: n for one, n in counts.items() if "\n" not in one}), self.vocab_size, "graphemes"), folder)
+            counts.update(cluster.findall(self.rules.apply(special.without(text.replace(SEPARATOR, "")))))
+        counts = Counter({one: n for one, n in counts.items() if "\n" not in one})
+        write_tokens(self.special_tokens + most_frequent(counts, self.vocab_size - len(self.special_tokens), "graphemes"), folder)
         (folder / MARKS_FILE).write_text(marks, "utf-8")
 
     def load(self, folder: Path) -> GraphemeCodec:
-        return GraphemeCodec(folder, self.rules)
+        return GraphemeCodec(folder, self.rules, SpecialTokens(self.special_tokens))
 
 
 class GraphemeCodec(Codec):
-    """Ids from 4 on, in the order of the file."""
+    """Ids from 4 on, in the order of the file, in which special tokens come first."""
 
-    def __init__(self, folder: Path, rules: TextRules):
+    def __init__(self, folder: Path, rules: TextRules, special: SpecialTokens):
+        self.special = special
         self.folder, self.rules, self.symbols = Path(folder), rules, read_tokens(Path(folder))
         if not (self.folder / MARKS_FILE).is_file():
             raise UserError(f"{self.folder / MARKS_FILE}: the tokenizer's file is missing", hint="prepare the data again")
         self.pattern = pattern((self.folder / MARKS_FILE).read_text("utf-8"))
         self.vocabulary = NUM_RESERVED + len(self.symbols)
-        self.table = {symbol: number for number, symbol in enumerate(self.symbols, NUM_RESERVED)}
+        self.table = {symbol: number for number, symbol in enumerate(special.symbols(self.symbols), NUM_RESERVED)}
 
     def encode(self, texts: list[str]) -> list[list[int]]:
         cluster = re.compile(self.pattern, re.DOTALL)
-        texts = [self.rules.apply(text.replace(SEPARATOR, "")) for text in texts]
+        texts = [self.rules.apply(self.special.mark(text.replace(SEPARATOR, ""))) for text in texts]
         return [[self.table.get(one, UNKNOWN) for one in cluster.findall(text)] for text in texts]
 
     def decode(self, ids: Iterable[Iterable[int]]) -> list[str]:
@@ -78,11 +87,11 @@ class GraphemeCodec(Codec):
 
     def graph(self) -> Any:
         table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(tf.constant(self.symbols), tf.constant(list(self.table.values()), tf.int32)), UNKNOWN
+            tf.lookup.KeyValueTensorInitializer(tf.constant(list(self.table)), tf.constant(list(self.table.values()), tf.int32)), UNKNOWN
         )
 
         def encode(strings: Any) -> Any:
-            strings = self.rules.apply_in_graph(tf.strings.regex_replace(strings, SEPARATOR, ""))
+            strings = self.rules.apply_in_graph(self.special.mark_in_graph(tf.strings.regex_replace(strings, SEPARATOR, "")))
             marked = tf.strings.regex_replace(strings, f"(?s)({self.pattern})", rf"\1{SEPARATOR}")
             pieces = tf.strings.split(marked, SEPARATOR)
             pieces = tf.ragged.boolean_mask(pieces, pieces != "")
