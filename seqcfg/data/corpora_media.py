@@ -61,6 +61,12 @@ def _wikitext(size: str, digest: str) -> tuple[Item, ...]:
     return (Item(remote, members=members),)
 
 
+def _github(repository: str, commit: str, inside: str, folder: str) -> tuple[Item, ...]:
+    """A folder of a repository as it was at a commit; such archives are packed anew, so that no digest lasts."""
+    url, name = f"https://github.com/{repository}/archive/{commit}.tar.gz", repository.rpartition("/")[2]
+    return (Item(RemoteFile(url), folder, prefix=f"{name}-{commit}/{inside}"),)
+
+
 CC_BY = "CC BY 4.0"
 MEDIA_CORPORA = {
     "librispeech_100": Corpus(
@@ -83,6 +89,16 @@ MEDIA_CORPORA = {
                 prefix="LJSpeech-1.1/",
             ),
         ),
+    ),
+    "fsdd": Corpus(
+        "spoken digits, one per recording, 8 kHz: 2,500 of five people (Jackson, Free Spoken Digit Dataset)",
+        "CC BY-SA 4.0",
+        _github("Jakobovski/free-spoken-digit-dataset", "26eb9aaf76e81b692f806f9140c2d2777410d7a1", "recordings/", "fsdd/recordings"),
+    ),
+    "an4": Corpus(
+        "names, addresses and numbers, spelt and spoken in a census, 16 kHz: 948 utterances to train on (Acero 1991)",
+        "free for any use with its notice (CMU)",
+        _github("cmusphinx/an4", "b567d132f43304e70a2b2eca6077f22255311812", "", "an4"),
     ),
     "wikitext2": Corpus(
         "Wikipedia articles, 2 million words (Merity et al. 2016, arXiv:1609.07843)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -97,19 +98,23 @@ class Sphinx(AudioSource, type="sphinx"):
     transcription: DataPath = param(doc="Transcripts, each with its name in brackets; may hold more than fileids lists.")
     audio_folder: Text = param(default="", doc="Folder below the data root that the listed paths start from.")
     audio_suffix: Text = param(default=".wav", doc="Ending of the audio files.")
+    only: list[Text] = param(factory=list, doc="Patterns of listed paths that are read, such as */fplp/*; all if empty.", is_later=True)
+    without: list[Text] = param(factory=list, doc="Patterns of listed paths that are passed over.", is_later=True)
 
     def paths(self) -> list[str]:
         """Both lists; the audio files are named in the first."""
         return [self.fileids, self.transcription]
 
     def utterances(self, root: DataRoot) -> Iterator[Utterance]:
-        """One per line of fileids."""
+        """One per line of fileids that is chosen."""
         texts = {}
         for line in read_lines(root.resolve(self.transcription), self.transcription):
             text, _, name = line.text.rstrip().rpartition("(")
             texts[name.rstrip(")")] = " ".join(word for word in text.split() if word not in ("<s>", "</s>"))
         for line in read_lines(root.resolve(self.fileids), self.fileids):
             path = line.text.strip()
+            if not _is_chosen(path, self.only, self.without):
+                continue
             key = PurePosixPath(path).name
             problem = line.problem or ("" if key in texts else f"{key} has no transcript in {self.transcription}")
             audio = _below(self.audio_folder, path + self.audio_suffix)
@@ -153,6 +158,10 @@ def _table(root: DataRoot, name: str) -> Iterator[tuple[str, str, int]]:
         key, _, rest = line.text.strip().partition(" ")
         if key:
             yield key, rest.strip(), line.number
+
+
+def _is_chosen(path: str, only: list[str], without: list[str]) -> bool:
+    return (not only or any(fnmatchcase(path, one) for one in only)) and not any(fnmatchcase(path, one) for one in without)
 
 
 def _below(folder: str, path: str) -> str:
