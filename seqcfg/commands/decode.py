@@ -11,7 +11,10 @@ import click
 
 @click.command()
 @click.argument("run", type=click.Path())
-@click.option("--input", "source", type=click.Path(), help="File of one input per line, plain or .gz; - is standard input.")
+@click.option(
+    "--input", "source", type=click.Path(),
+    help="File of one input per line, plain or .gz, or for speech a sound, a folder of them or a manifest; - is standard input.",
+)  # fmt: skip
 @click.option("--output", "target", type=click.Path(), default="-", help="File to write; - is standard output.")
 @click.option(
     "--format", "style", type=click.Choice(["text", "jsonl", "tsv"]), default="text", show_default=True, help="How outputs are written."
@@ -35,6 +38,10 @@ def command(
     text: the best output of each line. tsv: line number, rank, output (, score, log-probability) (, alignment). jsonl: one
     object a line. Alignments are pairs of source and output positions, in tokens from 0.
 
+    A run of speech recognition answers sounds: a file of any format and sample rate, a folder, a manifest (.jsonl, .tsv), or a
+    WAV, FLAC or Ogg file on standard input. Long ones are cut where they are quiet. A damaged one is told, has an empty
+    output and makes the exit code 1. --alignments gives the words with their seconds.
+
     Prefixes and phrases are texts as the model was taught to write them; line n belongs to line n of the input.
 
     Standard input is answered as it comes. A file is written in parts: the same command after an interruption goes on.
@@ -54,6 +61,11 @@ def command(
     from seqcfg.evaluation.answerer import Answerer, Asked
     from seqcfg.evaluation.answering import answer
 
+    if is_of_sounds(run, overrides):
+        if interactive or demanded:
+            raise click.UsageError("RUN reads sounds: give --input FILE, FOLDER, MANIFEST or -, and no --prefixes or --phrases")
+        _hear(run, source or "-", target, restart, checkpoint, overrides, Asked(style, n_best, scores, tokens, alignments))
+        return
     streams = [LineStream(name) for name in (source or "-", *demanded.values())]  # what is not there is told before a model is read
     answerer = Answerer(run, checkpoint, overrides, Asked(style, n_best, scores, tokens, alignments, tuple(demanded)), say)
     if interactive:
@@ -62,6 +74,30 @@ def command(
     answer(streams, target, answerer, answerer.purpose, restart, say)
     if answerer.decoder.num_cut:
         say(f"{answerer.decoder.num_cut} lines were longer than decoding.max_source_length and were cut")
+
+
+def is_of_sounds(run: str, overrides: tuple[str, ...]) -> bool:
+    """Whether the run's inputs are sounds; its recipe alone is read."""
+    from seqcfg.recipe.experiment import load
+    from seqcfg.runs.directory import RunDirectory
+
+    experiment: Any = load(str(RunDirectory.open(run).resolved), overrides)
+    return bool(experiment.recipe.task.is_of_sounds)
+
+
+def _hear(run: str, source: str, target: str, restart: bool, checkpoint: str, overrides: tuple[str, ...], asked: Any) -> None:
+    from seqcfg.data.sound_stream import SoundStream
+    from seqcfg.errors import EXIT_PROBLEM
+    from seqcfg.evaluation.answering import answer
+    from seqcfg.evaluation.hearing import Hearer
+
+    stream: Any = SoundStream(source)
+    hearer = Hearer(run, checkpoint, overrides, asked, say)
+    answer([stream], target, hearer, hearer.purpose, restart, say)
+    for remark in hearer.remarks():
+        say(remark)
+    if hearer.num_damaged:
+        raise SystemExit(EXIT_PROBLEM)
 
 
 def say(line: str) -> None:

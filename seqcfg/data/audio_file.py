@@ -27,6 +27,21 @@ def read_audio(path: Path, offset_seconds: float = 0.0, duration_seconds: float 
     return (_wave if path.suffix.lower() == ".wav" else _sound_file)(path, offset_seconds, duration_seconds)
 
 
+def seconds_of(path: Path) -> float:
+    """How long a file says it is; raises AudioError if it is none."""
+    if path.suffix.lower() == ".wav":
+        try:
+            with wave.open(str(path), "rb") as file:
+                return file.getnframes() / file.getframerate()
+        except (wave.Error, EOFError) as error:
+            raise AudioError(f"is not a WAV file of whole numbers: {error or 'it ends early'}") from error
+    library = extra("soundfile", f"a {path.suffix} file")
+    try:
+        return library.info(str(path)).duration
+    except library.LibsndfileError as error:
+        raise AudioError(f"cannot be read: {error.error_string}") from error
+
+
 def mono(samples: Any, channel: int | None) -> Any:
     """One channel, or the mean of all: [time]."""
     if channel is None:

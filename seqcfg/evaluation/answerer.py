@@ -34,11 +34,14 @@ class Answerer:
     that its decoding names, its settings, and how outputs are written.
     """
 
+    aligner_type: Any = Aligner
+
     def __init__(self, run: str, checkpoint: str, overrides: tuple[str, ...], asked: Asked, say: Callable[[str], None]):
         trained: Any = open_run(run, checkpoint, overrides, say)
         task = trained.experiment.recipe.task
         settings = trained.experiment.recipe.decoding or Decoding()
         settings = with_outputs(settings, asked.n_best) if asked.n_best else settings
+        self._task, self._settings = task, settings
         parts = (task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision)
         partners = partners_of(trained, settings, say)
         if asked.demanded:
@@ -47,7 +50,7 @@ class Answerer:
         self.grows = asked.format == "text" and not asked.tokens and not asked.alignments  # a line may be shown before it is complete
         tokens_of = target_codec_of(task, trained.codecs, "leave out --tokens").tokens if asked.tokens else None
         self._asked, self._style = asked, Style(asked.format, asked.scores, tokens_of)
-        self._aligner = Aligner(*parts) if asked.alignments else None
+        self._aligner = self.aligner_type(*parts) if asked.alignments else None
         self.purpose = purpose_of(trained, partners) | asked._asdict() | {"demanded": list(asked.demanded)}
 
     def __call__(self, rows: list[tuple[str, ...]], first: int, progress: Callable[[int], None]) -> str:

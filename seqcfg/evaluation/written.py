@@ -18,23 +18,27 @@ class Style:
     tokens_of: Callable[[list[int]], list[str]] | None = None
 
     def decoded(self, number: int, decoded: Any, alignment: list[Any] | None = None) -> str:
-        """The lines for one input, numbered from 0; decoded: decoding.decoder.Decoded."""
-        return {"text": self._text, "tsv": self._tsv, "jsonl": self._jsonl}[self.format](number, decoded, alignment)
+        """The lines for one input, numbered from 0; decoded: decoding.decoder.Decoded; alignment: links of each output."""
+        if self.format == "jsonl":
+            links = {} if alignment is None else {"alignments": [[list(pair) for pair in pairs] for pairs in alignment]}
+            return as_json(self.entry(number, decoded) | links) + "\n"
+        return self.lines(number, decoded, None if alignment is None else [pharaoh(pairs) for pairs in alignment])
 
-    def _text(self, number: int, decoded: Any, alignment: list[Any] | None) -> str:
-        text = self._shown(decoded.texts[0], decoded.ids[0])
-        return f"{text} ||| {pharaoh(alignment[0])}\n" if alignment is not None else f"{text}\n"
-
-    def _tsv(self, number: int, decoded: Any, alignment: list[Any] | None) -> str:
+    def lines(self, number: int, decoded: Any, beside: list[str] | None = None) -> str:
+        """As text or tab-separated columns, with what stands beside each output."""
+        if self.format == "text":
+            text = self._shown(decoded.texts[0], decoded.ids[0])
+            return f"{text} ||| {beside[0]}\n" if beside is not None else f"{text}\n"
         lines = []
         for rank, (text, score, total, ids) in enumerate(zip(*decoded[:4], strict=True)):
             columns: list[Any] = [number + 1, rank + 1, self._shown(text, ids).replace("\t", " ")]
             columns += [f"{score:.6g}", f"{total:.6g}"] if self.scores else []
-            columns += [pharaoh(alignment[rank])] if alignment is not None else []
+            columns += [beside[rank]] if beside is not None else []
             lines.append("\t".join(map(str, columns)) + "\n")
         return "".join(lines)
 
-    def _jsonl(self, number: int, decoded: Any, alignment: list[Any] | None) -> str:
+    def entry(self, number: int, decoded: Any) -> dict[str, Any]:
+        """As one object."""
         entry: dict[str, Any] = {"line": number + 1, "text": decoded.text}
         if len(decoded.texts) > 1:
             entry["n_best"] = decoded.texts
@@ -42,9 +46,7 @@ class Style:
             entry |= {"scores": decoded.scores, "log_probabilities": decoded.log_probabilities}
         if self.tokens_of:
             entry["tokens"] = [self.tokens_of(ids) for ids in decoded.ids]
-        if alignment is not None:
-            entry["alignments"] = [[list(pair) for pair in pairs] for pairs in alignment]
-        return as_json(entry) + "\n"
+        return entry
 
     def _shown(self, text: str, ids: list[int]) -> str:
         return one_line(" ".join(self.tokens_of(ids)) if self.tokens_of else text)

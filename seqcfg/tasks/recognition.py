@@ -27,7 +27,7 @@ class Recognition(Task, type="recognition"):
     """
 
     respects_segments: ClassVar[bool] = False
-    lines_at_once: ClassVar[int] = 256
+    lines_at_once: ClassVar[int] = 64
     is_of_sounds: ClassVar[bool] = True
 
     tokenizer: Name = param(doc="Tokenizer of the transcripts, a name under `tokenizers`.")
