@@ -48,15 +48,9 @@ def command(
     An empty line has an empty output, whatever is demanded of it. Bytes that are no text (NUL, invalid UTF-8) become
     U+FFFD, and lines of more than decoding.max_source_length tokens are cut, both with a warning.
     """
-    if bool(source) == interactive:
-        raise click.UsageError("give either --input FILE (- for standard input) or --interactive")
-    if style == "text" and ((n_best or 1) > 1 or scores):
-        raise click.UsageError("--n-best and --scores need --format jsonl or tsv")
     demanded = {name: file for name, file in (("prefixes", prefixes), ("phrases", phrases)) if file is not None}
-    if interactive and demanded:
-        raise click.UsageError("--prefixes and --phrases belong to the lines of --input; what is typed has none")
-    if "-" in demanded.values():
-        raise click.UsageError("standard input can hold the input alone; --prefixes and --phrases need files")
+    asked = (style, n_best, scores, tokens, alignments)
+    _refuse_contradictions(source, interactive, demanded, style, (n_best or 1) > 1 or scores)
     from seqcfg.data.line_stream import LineStream
     from seqcfg.evaluation.answerer import Answerer, Asked
     from seqcfg.evaluation.answering import answer
@@ -64,16 +58,27 @@ def command(
     if is_of_sounds(run, overrides):
         if interactive or demanded:
             raise click.UsageError("RUN reads sounds: give --input FILE, FOLDER, MANIFEST or -, and no --prefixes or --phrases")
-        _hear(run, source or "-", target, restart, checkpoint, overrides, Asked(style, n_best, scores, tokens, alignments))
+        _hear(run, source or "-", target, restart, checkpoint, overrides, Asked(*asked))
         return
     streams = [LineStream(name) for name in (source or "-", *demanded.values())]  # what is not there is told before a model is read
-    answerer = Answerer(run, checkpoint, overrides, Asked(style, n_best, scores, tokens, alignments, tuple(demanded)), say)
+    answerer = Answerer(run, checkpoint, overrides, Asked(*asked, tuple(demanded)), say)
     if interactive:
         _converse(answerer)
         return
     answer(streams, target, answerer, answerer.purpose, restart, say)
     if answerer.decoder.num_cut:
         say(f"{answerer.decoder.num_cut} lines were longer than decoding.max_source_length and were cut")
+
+
+def _refuse_contradictions(source: str | None, interactive: bool, demanded: dict[str, str], style: str, needs_columns: bool) -> None:
+    if bool(source) == interactive:
+        raise click.UsageError("give either --input FILE (- for standard input) or --interactive")
+    if style == "text" and needs_columns:
+        raise click.UsageError("--n-best and --scores need --format jsonl or tsv")
+    if interactive and demanded:
+        raise click.UsageError("--prefixes and --phrases belong to the lines of --input; what is typed has none")
+    if "-" in demanded.values():
+        raise click.UsageError("standard input can hold the input alone; --prefixes and --phrases need files")
 
 
 def is_of_sounds(run: str, overrides: tuple[str, ...]) -> bool:
