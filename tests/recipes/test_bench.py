@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from seqcfg.plan import table
+from seqcfg.plan.declaration import declare
 from seqcfg.recipe.experiment import load
-from tests.recipes.shrunk import LANGUAGE_MODELING, TRANSLATION, arguments
+from tests.recipes.shrunk import CONFORMER, LANGUAGE_MODELING, TRANSLATION, arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bin" / "bench"
@@ -26,9 +27,11 @@ def bench(tmp_path, monkeypatch, capsys):
     loader.exec_module(program)
 
     def measure(what, shrunk=LANGUAGE_MODELING, *more):
-        brief = ["--seconds", "0.1", "--window", "0.1", "--warm-up", "0", "--cache-root", str(tmp_path)]
-        recipe, *overrides = arguments(shrunk)
-        monkeypatch.setattr(sys, "argv", ["bench", what, "--recipe", recipe, *overrides, *brief, *more])
+        brief = ["--seconds", "0.1"]
+        if shrunk is not None:
+            recipe, *overrides = arguments(shrunk)
+            brief += ["--window", "0.1", "--warm-up", "0", "--cache-root", str(tmp_path), "--recipe", recipe, *overrides]
+        monkeypatch.setattr(sys, "argv", ["bench", what, *brief, *more])
         program.main()
         return json.loads(capsys.readouterr().out)["result"]
 
@@ -54,6 +57,17 @@ def test_a_loop_written_by_hand_computes_the_same_loss_and_is_measured_in_turns(
     found = bench("train", (*TRANSLATION, "training.steps_per_call=1"), "--bare")  # it refuses a model with another loss
     assert found["traces"] == {"ours": 1, "bare": 1}
     assert found["ratio"]["min"] <= found["ratio"]["median"] <= found["ratio"]["max"]
+
+
+@pytest.mark.slow
+def test_a_conformer_of_the_stated_sizes_is_trained(bench):
+    sizes = {"width": 8, "hidden": 8, "heads": 2, "blocks": 1, "kernel-size": 3, "channels": 2, "batch": 2, "frames": 16, "threads": 0}
+    found = bench("conformer", None, "--turns", "1", *(part for name, size in sizes.items() for part in (f"--{name}", str(size))))
+    layer = load(CONFORMER[0], CONFORMER[1:]).recipe.task.model.encoder
+    output = 8 * 64 + 64
+    statistics = 2 * 8  # of batch normalisation: moved, not trained
+    assert found["weights"]["seqcfg"] == table.total(declare(layer, 80)) - statistics + output
+    assert found["frames_per_cpu_second"]["seqcfg"] > 0
 
 
 @pytest.mark.slow
