@@ -36,6 +36,7 @@ VERBS = {
     "checkpoint": "List, verify, average, export or prune the checkpoints of a run.",
     "replay": "Make one update of a run again, to the bit, and take it apart.",
     "evaluate": "Measure a trained run.",
+    "lexicon": "Learn which target tokens source tokens become, for shortlists.",
     "decode": "Produce outputs for new inputs with a trained run.",
     "runs": "List runs, and show, label, remove or tidy up single ones.",
     "claims": "Tell what recipes claim, what was published and what was measured last.",

@@ -37,10 +37,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(options.threads)
-    experiment, weights, codecs = _model(options)
+    experiment, weights, codecs, lexicon = _model(options)
     lines = Path(options.input).read_text(encoding="utf-8").splitlines()[: options.lines]
     jobs = [tuple(int(number) for number in job.split(",")) for job in options.jobs]
-    rows = [_ours(options, experiment, weights, codecs, lines, batch, width) for batch, width in jobs]
+    rows = [_ours(options, experiment, weights, codecs, lexicon, lines, batch, width) for batch, width in jobs]
     if options.peer:
         for row, peer in zip(rows, _theirs(options, experiment, weights, codecs, lines, jobs), strict=True):
             row["ctranslate2_per_cpu_second"] = round(peer["sentences"] / peer["cpu_seconds"], 1)
@@ -53,20 +53,25 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     return {"recipe": experiment.name, "lines": len(lines), "stop": options.stop, "fixed_length": options.fixed_length, "rows": rows}
 
 
-def _model(options: argparse.Namespace) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+def _model(options: argparse.Namespace) -> tuple[Any, dict[str, Any], dict[str, Any], Any]:
+    """The experiment, its weights, its tokenizers, and the lexicon where it has a shortlist."""
+    from seqcfg.decoding.settings import Decoding
     from seqcfg.layers.create import initial_values
     from seqcfg.recipe.experiment import load
+    from seqcfg.tasks.lexicons import lexicon_of
     from seqcfg.tasks.trained import open_run
 
     trained = open_run(options.run, options.checkpoint, [] if options.recipe else options.set)
+    experiment: Any = load(options.recipe, options.set) if options.recipe else trained.experiment
+    lexicon = lexicon_of(trained, experiment.recipe.decoding or Decoding())
     if not options.recipe:
-        return trained.experiment, trained.weights, trained.codecs
-    experiment = load(options.recipe, options.set)
-    return experiment, {path: value.numpy() for path, value in initial_values(experiment.declaration, 1).items()}, trained.codecs
+        return experiment, trained.weights, trained.codecs, lexicon
+    weights = {path: value.numpy() for path, value in initial_values(experiment.declaration, 1).items()}
+    return experiment, weights, trained.codecs, lexicon
 
 
 def _ours(
-    options: argparse.Namespace, experiment: Any, weights: Any, codecs: Any, lines: list[str], batch: int, width: int
+    options: argparse.Namespace, experiment: Any, weights: Any, codecs: Any, lexicon: Any, lines: list[str], batch: int, width: int
 ) -> dict[str, Any]:
     from seqcfg.decoding.beam import Beam
     from seqcfg.decoding.decoder import Decoder
@@ -82,7 +87,8 @@ def _ours(
     if length:
         limit, floor = LengthLimit(ratio=0.0), LengthFloor(offset=length)
         settings = dataclasses.replace(settings, max_length=length, length_limit=limit, length_floor=floor)
-    decoder = Decoder(experiment.recipe.task, experiment.declaration, weights, codecs, settings, experiment.recipe.training.precision)
+    parts = (experiment.recipe.task, experiment.declaration, weights, codecs, settings, experiment.recipe.training.precision)
+    decoder = Decoder(*parts, lexicon=lexicon)
     for _ in range(options.warm_up):
         found = decoder.decode(lines)
     passes, begin = [], time.monotonic()

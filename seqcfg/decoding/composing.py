@@ -10,11 +10,15 @@ from seqcfg.decoding.member import Member
 from seqcfg.decoding.mixture import Average, Mixture
 from seqcfg.decoding.remembering import Remembering
 from seqcfg.decoding.rules import Ruled
+from seqcfg.decoding.shortlist import IDS, Shortlisted
 
 
-def compose(members: list[Member], settings: Any, views: list[Any], rules: tuple[str, ...] = (), needs: str = "") -> Any:
-    """The stepper, or what else the search needs; `rules` names the kinds of rules that inputs carry (see `Ruled`)."""
-    needs = needs or settings.search.needs
+def compose(
+    members: list[Member], settings: Any, views: list[Any], inputs: dict[str, Any] | None = None, needs: str = ""
+) -> Any:
+    """The stepper for inputs like these, or what else the search needs; inputs may carry rules (see `Ruled`) and shortlists."""
+    inputs, needs = inputs or {}, needs or settings.search.needs
+    rules = [name for name in inputs if name.startswith("rule_")]
     first = members[0].task.offered(views[0], needs)
     steppers = [first, *(member.task.stepper(w) for member, w in zip(members[1:], views[1:], strict=True))]
     stepper = steppers[0]
@@ -23,6 +27,8 @@ def compose(members: list[Member], settings: Any, views: list[Any], rules: tuple
     if len(members) > 1:
         average: Average = settings.ensemble.average if settings.ensemble else "probabilities"
         stepper = Mixture(steppers, [member.role for member in members], [member.weight for member in members], average)
+    if IDS in inputs:
+        stepper = Shortlisted(stepper, inputs[IDS].shape[1])
     if rules or settings.distinct_ngrams:
         stepper = Ruled(stepper, settings.distinct_ngrams, "rule_phrases" in rules)
     if getattr(settings.search, "coverage_penalty", 0):

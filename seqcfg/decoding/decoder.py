@@ -11,8 +11,10 @@ from seqcfg.decoding.composing import compose
 from seqcfg.decoding.demands import Demand, cap_rules, rules_of
 from seqcfg.decoding.engine import Engine, rung
 from seqcfg.decoding.inputs import cut, is_blank
+from seqcfg.decoding.lexicon import Lexicon
 from seqcfg.decoding.member import Member, as_variables
 from seqcfg.decoding.noisy_channel import ChannelRanker
+from seqcfg.decoding.shortlist import Shortlister
 from seqcfg.errors import UserError
 from seqcfg.lazy import np
 
@@ -42,16 +44,18 @@ class Decoder:
     """Runs a task's search over texts with given weights.
 
     weights {path: array or variable}; codecs {tokenizer name: Codec}; settings is the recipe's decoding section; partners
-    are the other members that it names. `weights` are then variables; `num_cut` counts lines that were longer than
-    `max_source_length`.
+    are the other members that it names, lexicon is that of its shortlist. `weights` are then variables; `num_cut` counts
+    lines that were longer than `max_source_length`.
     """
 
     def __init__(
         self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32",
-        partners: list[Member] | None = None,
+        partners: list[Member] | None = None, lexicon: Lexicon | None = None,
     ):  # fmt: skip
         if partners is None and settings.has_partners:
             raise UserError("the other runs that decoding names cannot be used here", hint="use 'seqcfg decode' or 'seqcfg evaluate'")
+        if lexicon is None and settings.shortlist:
+            raise UserError("there is no lexicon here, which decoding.shortlist needs", hint="decoding.shortlist: null")
         self._task, self._codecs, self._settings = task, codecs, settings
         self.weights = as_variables(weights)
         first = Member(task, declaration, self.weights, codecs, precision)
@@ -60,6 +64,9 @@ class Decoder:
         judges = [one for one in others if one.role in ("channel", "channel_prior")]
         self._channel = ChannelRanker(settings.noisy_channel, judges, settings) if settings.noisy_channel else None
         self._engine = Engine(settings.search, self._members, self._compose, settings.xla)
+        self._shortlister = None
+        if settings.shortlist and lexicon:
+            self._shortlister = Shortlister(settings.shortlist, lexicon, task.target_codec(codecs).vocabulary)
         self.num_cut = 0
 
     @property
@@ -96,10 +103,11 @@ class Decoder:
             return
         only = np.zeros([1], np.int64)
         block = self._block([text], only, None)
-        for ids, found in self._engine.partial(block.batch(only), block.limits, only.astype(np.int32), rounded(int(block.limits[0]))):
+        batch, meaning = self._batch(block, only)
+        for ids, found in self._engine.partial(batch, block.limits, only.astype(np.int32), rounded(int(block.limits[0]))):
             if not found.is_over[0]:
-                yield self._task.decode_ids(self._codecs, [ids])[0]
-        yield next(iter(self._results(found, found.is_over))).text
+                yield self._task.decode_ids(self._codecs, [ids if meaning is None else meaning[ids].tolist()])[0]
+        yield next(iter(self._results(in_ids(found, meaning), found.is_over))).text
 
     def _decode_some(
         self, texts: list[str], first: int, progress: Callable[[int], None] | None, demands: list[Demand] | None
@@ -139,8 +147,13 @@ class Decoder:
         limits = np.maximum([limit.longest(int(length), most) for length in lengths], least).astype(np.int32)
         return Block([one[0] for one in cuts], cap_rules(rules, limits), lengths, limits, lines)
 
-    def _compose(self, views: list[Any], names: list[str]) -> Any:
-        return compose(self._members, self._settings, views, tuple(name for name in names if name.startswith("rule_")))
+    def _compose(self, views: list[Any], inputs: dict[str, Any]) -> Any:
+        return compose(self._members, self._settings, views, inputs)
+
+    def _batch(self, block: Block, chosen: Any) -> tuple[dict[str, Any], Any]:
+        """The chosen lines as the engine reads them, and the ids that its tokens stand for, None where they are ids."""
+        batch = block.batch(chosen)
+        return self._shortlister(batch) if self._shortlister else (batch, None)
 
     def _search(self, block: Block, chosen: Any, is_short: bool) -> Any:
         """Hypotheses of the chosen examples as numpy arrays.
@@ -152,8 +165,9 @@ class Decoder:
         size = rounded(int(block.limits[filled].max()))
         if is_short:
             size = min(size, time + time // 4 + 8)
-        found = self._engine(block.batch(filled), block.limits[filled], (block.lines[filled] & 0x7FFFFFFF).astype(np.int32), size)
-        return type(found)(*(part[: len(chosen)] for part in found))
+        batch, meaning = self._batch(block, filled)
+        found = self._engine(batch, block.limits[filled], (block.lines[filled] & 0x7FFFFFFF).astype(np.int32), size)
+        return in_ids(type(found)(*(part[: len(chosen)] for part in found)), meaning)
 
     def _results(self, hypotheses: Any, is_over: Any) -> Iterator[Decoded]:
         """The outputs of the rows that are over."""
@@ -188,3 +202,8 @@ class Decoder:
         parts = [one.texts for one in found], [one.log_probabilities for one in found], [[len(row) for row in one.ids] for one in found]
         for number, ranking in zip(numbers, self._channel.ranked([texts[number] for number in numbers], *parts), strict=True):
             results[number] = results[number].reordered(*ranking)
+
+
+def in_ids(found: Any, meaning: Any) -> Any:
+    """Hypotheses whose tokens are places in `meaning`, with ids instead; None where they are ids already."""
+    return found if meaning is None else found._replace(tokens=meaning[found.tokens])

@@ -9,6 +9,7 @@ from typing import Any
 from seqcfg.decoding.best_tokens import FOR_XLA
 from seqcfg.decoding.loop import State, begin, follow, keep
 from seqcfg.decoding.member import Member
+from seqcfg.decoding.shortlist import IDS, OWN
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.decoding.ways import Ways
 from seqcfg.lazy import np, tf
@@ -17,13 +18,12 @@ ENDLESS = 2**30  # more steps than any buffer has positions
 
 
 class Engine:
-    """Runs a search over batches of numpy arrays. `compose(views, names of the inputs)` makes the stepper of the members' views."""
+    """Runs a search over batches of numpy arrays. `compose(views, inputs)` makes the stepper of the members' views."""
 
-    def __init__(self, search: Any, members: list[Member], compose: Callable[[list[Any], list[str]], Any], xla: str = "auto"):
+    def __init__(self, search: Any, members: list[Member], compose: Callable[[list[Any], dict[str, Any]], Any], xla: str = "auto"):
         self._search, self._members, self._compose = search, members, compose
         self.ways = Ways(xla)
-        self._traced: dict[tuple[Any, ...], tuple[Any, Any]] = {}  # by the inputs' names and whether XLA compiles them
-        self._specs: dict[tuple[str, ...], dict[str, Any]] = {}  # an example of the inputs by their names
+        self._traced: dict[tuple[Any, ...], tuple[Any, Any]] = {}  # by what `form` says of the inputs, and whether XLA compiles them
 
     def __call__(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> Hypotheses:
         """What `search` finds for inputs [rows, ...] within limits [rows], as numpy arrays; buffers have `size` positions.
@@ -35,7 +35,7 @@ class Engine:
         sentences = places = np.arange(len(limits), dtype=np.int32)
         results: Any = None
         while True:
-            state, found = self._proceed(sorted(inputs), state, sentences, (len(sentences), *shape))
+            state, found = self._proceed(inputs, state, sentences, (len(sentences), *shape))
             if results is None:
                 results = found
             else:
@@ -53,7 +53,7 @@ class Engine:
         state, shape = self._begin(inputs, limits, lines, size)
         only = np.zeros([1], np.int32)
         while True:
-            state, found = self._proceed(sorted(inputs), state, only, (1, *shape), most_steps=1)
+            state, found = self._proceed(inputs, state, only, (1, *shape), most_steps=1)
             yield self._search.settled(state.own, int(state.index)), found
             if found.is_over[0] or int(state.index) >= int(self._search.last(state)):
                 return
@@ -65,28 +65,27 @@ class Engine:
         xla = self.ways.is_xla(key)
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
         begun = time.monotonic()
-        state = self._functions(tensors, xla)[0](tensors, tf.constant(limits), tf.constant(lines), tf.constant(size))
+        state = self._functions(inputs, xla)[0](tensors, tf.constant(limits), tf.constant(lines), tf.constant(size))
         self.ways.record(key, xla, time.monotonic() - begun, 1)
         return state, (size, *times)
 
     def _proceed(
-        self, names: list[str], state: State, sentences: Any, key: tuple[int, ...], most_steps: int = ENDLESS
+        self, inputs: dict[str, Any], state: State, sentences: Any, key: tuple[int, ...], most_steps: int = ENDLESS
     ) -> tuple[State, Hypotheses]:
         xla = self.ways.is_xla(key)
         begun, index = time.monotonic(), int(state.index)
         numbers = tf.constant(sentences), tf.constant(rung_below(len(sentences))), tf.constant(most_steps)
-        state, found = self._functions(names, xla)[1](state, *numbers)
+        state, found = self._functions(inputs, xla)[1](state, *numbers)
         result = Hypotheses(*(part.numpy() for part in found))
         self.ways.record(key, xla, time.monotonic() - begun, int(state.index) - index)
         return state, result
 
-    def _functions(self, inputs: Any, xla: bool) -> tuple[Any, Any]:
-        """(begin, proceed), traced for any number of rows and positions; inputs are arrays by name, or names already seen."""
-        names = tuple(sorted(inputs))
-        if (names, xla) not in self._traced:
-            specs = self._specs.setdefault(names, inputs if isinstance(inputs, dict) else {})
-            self._traced[names, xla] = self._trace(specs, xla)
-        return self._traced[names, xla]
+    def _functions(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
+        """(begin, proceed), traced for any number of rows and positions."""
+        key = (form(inputs), xla)
+        if key not in self._traced:
+            self._traced[key] = self._trace(inputs, xla)
+        return self._traced[key]
 
     def _trace(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
         def first(inputs: dict[str, Any], limits: Any, lines: Any, size: Any) -> State:
@@ -95,13 +94,13 @@ class Engine:
             return state._replace(prepared=[w.context.prepared for w in views])
 
         def proceed(state: State, sentences: Any, most_alive: Any, most_steps: Any) -> tuple[State, Hypotheses]:
-            views, stepper = self._stepper(inputs, xla)
+            views, stepper = self._stepper(specs, xla)
             for w, prepared in zip(views, state.prepared, strict=True):
                 w.context.prepared.update(prepared)
             state = follow(self._search, stepper, keep(state, self._search.rows, sentences), most_alive, most_steps)
             return state, self._search.found(state.own)
 
-        specs = {name: tf.TensorSpec([None] * len(value.shape), value.dtype) for name, value in inputs.items()}
+        specs = {name: tf.TensorSpec(shape, inputs[name].dtype) for name, shape in form(inputs)}
         vector, scalar = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
         start = tf.function(for_xla(first, xla), input_signature=[specs, vector, vector, scalar], autograph=False, jit_compile=xla)
         state = tf.nest.map_structure(
@@ -111,7 +110,14 @@ class Engine:
 
     def _stepper(self, inputs: dict[str, Any], xla: bool) -> tuple[list[Any], Any]:
         views = [member.view(for_xla=xla) for member in self._members]
-        return views, self._compose(views, sorted(inputs))
+        return views, self._compose(views, inputs)
+
+
+def form(inputs: dict[str, Any]) -> tuple[tuple[str, tuple[int | None, ...]], ...]:
+    """Names and shapes of the inputs as they are traced: rows and positions are free, sizes of shortlists are fixed."""
+    return tuple(
+        (name, (None, value.shape[1]) if name in (IDS, OWN) else (None,) * len(value.shape)) for name, value in sorted(inputs.items())
+    )
 
 
 def for_xla(function: Callable[..., Any], xla: bool) -> Callable[..., Any]:

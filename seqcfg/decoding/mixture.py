@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, Literal
 
+from seqcfg.decoding.shortlist import own_alone
 from seqcfg.lazy import tf
 
 Average = Literal["probabilities", "log_probabilities"]
@@ -30,6 +31,13 @@ class Mixture:
     def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
         steps = [stepper.step(fixed[str(p)], moving[str(p)], tokens, index) for p, stepper in enumerate(self._steppers)]
         return {str(place): step[0] for place, step in enumerate(steps)}, self._mixed([step[1] for step in steps])
+
+    def step_among(self, fixed: Any, moving: Any, tokens: Any, index: Any, ids: Any, own: Any) -> tuple[Any, Any]:
+        """As `step`, among these ids [size] and what of them is a sentence's own [sentences, size]; probabilities are those among them."""
+        every = enumerate(self._steppers)
+        steps = [stepper.step_among(fixed[str(p)], moving[str(p)], tokens, index, ids, own) for p, stepper in every]
+        mixed = own_alone(self._mixed([step[1] for step in steps]), own)  # a weight of 0 times -inf is no number
+        return {str(place): step[0] for place, step in enumerate(steps)}, mixed
 
     def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
         return self._mixed([stepper.logits(inputs_of(inputs, p), ids, lengths) for p, stepper in enumerate(self._steppers)])

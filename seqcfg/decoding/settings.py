@@ -9,9 +9,11 @@ from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Search, Section
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt, Text
 from seqcfg.decoding.beam import Beam
+from seqcfg.decoding.greedy import Greedy
 from seqcfg.decoding.minimum_risk import MinimumRisk
 from seqcfg.decoding.mixture import Average
 from seqcfg.decoding.noisy_channel import NoisyChannel
+from seqcfg.decoding.shortlist import Shortlist
 
 
 class LengthLimit(Record):
@@ -64,6 +66,9 @@ class Decoding(Section, type="decoding"):
     distinct_ngrams: PositiveInt | None = param(default=None, doc="No run of this many tokens occurs twice in an output; null allows it.")
     ensemble: Ensemble | None = param(default=None, doc="Runs that are decoded together with this one.")
     fusion: Fusion | None = param(default=None, doc="A language model that joins in.")
+    shortlist: Shortlist | None = param(
+        default=None, doc="Outputs are made of tokens that the source makes likely, which is faster; null allows all.", is_later=True
+    )
     minimum_risk: MinimumRisk | None = param(default=None, doc="Ranks the search's outputs by their likeness to one another.")
     noisy_channel: NoisyChannel | None = param(default=None, doc="Ranks the search's outputs by a model that translates back.")
     max_source_length: PositiveInt = param(default=1024, doc="Longer inputs are cut to this many tokens, with a counted warning.")
@@ -77,6 +82,8 @@ class Decoding(Section, type="decoding"):
     def check(self) -> Iterator[tuple[str, str, str]]:
         if self.minimum_risk and self.noisy_channel:
             yield "noisy_channel", "outputs are ranked once, and minimum_risk does it already", "leave one of them out"
+        if self.shortlist and not isinstance(self.search, (Beam, Greedy)):
+            yield "shortlist", f"a {self.search.type} search looks at the whole vocabulary", "take a beam or greedy search, or no shortlist"
         if self.search.needs != "tokens":
             yield from self._check_beside(self.search)
 

@@ -12,6 +12,7 @@ from seqcfg.decoding.settings import Decoding
 from seqcfg.decoding.with_outputs import with_outputs
 from seqcfg.errors import UserError
 from seqcfg.evaluation.written import Style
+from seqcfg.tasks.lexicons import lexicon_of
 from seqcfg.tasks.partners import partners_of
 from seqcfg.tasks.trained import open_run, origin
 
@@ -46,12 +47,18 @@ class Answerer:
         partners = partners_of(trained, settings, say)
         if asked.demanded:
             target_codec_of(task, trained.codecs, "leave out --prefixes and --phrases")
-        self.decoder = Decoder(*parts, partners)
+        lexicon = lexicon_of(trained, settings)
+        self.decoder = Decoder(*parts, partners, lexicon)
         self.grows = asked.format == "text" and not asked.tokens and not asked.alignments  # a line may be shown before it is complete
         tokens_of = target_codec_of(task, trained.codecs, "leave out --tokens").tokens if asked.tokens else None
         self._asked, self._style = asked, Style(asked.format, asked.scores, tokens_of)
         self._aligner = self.aligner_type(*parts) if asked.alignments else None
-        self.purpose = purpose_of(trained, partners) | asked._asdict() | {"demanded": list(asked.demanded)}
+        self.purpose = (
+            purpose_of(trained, partners)
+            | {"lexicon": lexicon.digest() if lexicon else None}
+            | asked._asdict()
+            | {"demanded": list(asked.demanded)}
+        )
 
     def __call__(self, rows: list[tuple[str, ...]], first: int, progress: Callable[[int], None]) -> str:
         texts = [row[0] for row in rows]

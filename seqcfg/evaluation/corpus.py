@@ -22,6 +22,7 @@ from seqcfg.evaluation.settings import Evaluation
 from seqcfg.metrics.perplexity import Perplexity
 from seqcfg.metrics.score import Score
 from seqcfg.tasks.held_out import HeldOutLoss
+from seqcfg.tasks.lexicons import lexicon_of
 from seqcfg.tasks.partners import partners_of
 
 MAX_DRAWN_TOKENS = 100  # of either side: what is longer makes no picture that one could read
@@ -70,7 +71,7 @@ class Evaluator:
         self._needs = {metric.needs for metric in settings.metrics}
         parts = (trained.codecs, self.decoding, trained.precision)
         partners = partners_of(trained, self.decoding)
-        self._decoder = Decoder(self._task, trained.declaration, trained.weights, *parts, partners)
+        self._decoder = Decoder(self._task, trained.declaration, trained.weights, *parts, partners, lexicon_of(trained, self.decoding))
         self._has_partners = bool(partners)  # whose part in scores the loss does not know of
         self._scorer = Scorer(self._task, trained.declaration, self._decoder.weights, *parts, partners)
         self._aligner = Aligner(self._task, trained.declaration, self._decoder.weights, *parts)

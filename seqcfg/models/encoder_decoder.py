@@ -56,9 +56,9 @@ class EncoderDecoder(Model, type="encoder_decoder"):
         """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""
         return output_weights(w, self._target_embedding(w))
 
-    def logits(self, w: Any, hidden: Any) -> Any:
-        """hidden [..., dim] -> logits [..., vocabulary] float32."""
-        return output_logits(w, self._target_embedding(w), hidden)
+    def logits(self, w: Any, hidden: Any, ids: Any = None) -> Any:
+        """hidden [..., dim] -> logits [..., vocabulary] float32; or of these ids [size] alone [..., size]."""
+        return output_logits(w, self._target_embedding(w), hidden, ids)
 
     def start(self, w: Any, memory: Sequence, max_length: Any) -> tuple[Any, Any]:
         """(fixed, moving) for step-by-step decoding of at most max_length positions."""

@@ -35,9 +35,9 @@ class LanguageModel(Model, type="language_model"):
         """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""
         return output_weights(w, w.embedding)
 
-    def logits(self, w: Any, hidden: Any) -> Any:
-        """hidden [..., dim] -> logits [..., vocabulary] float32."""
-        return output_logits(w, w.embedding, hidden)
+    def logits(self, w: Any, hidden: Any, ids: Any = None) -> Any:
+        """hidden [..., dim] -> logits [..., vocabulary] float32; or of these ids [size] alone [..., size]."""
+        return output_logits(w, w.embedding, hidden, ids)
 
     def start(self, w: Any, batch: Any, max_length: Any) -> tuple[Any, Any]:
         """(fixed, moving) for step-by-step decoding of `batch` texts of at most max_length positions."""

@@ -23,6 +23,15 @@ def output_weights(w: Any, embedding: Any) -> tuple[Any, Any]:
     return tf.transpose(w.output.kernel), w.output.bias if w.output.has("bias") else None
 
 
-def output_logits(w: Any, embedding: Any, hidden: Any) -> Any:
-    """hidden [..., dim] -> logits [..., vocabulary] float32."""
+def output_logits(w: Any, embedding: Any, hidden: Any, ids: Any = None) -> Any:
+    """hidden [..., dim] -> logits [..., vocabulary] float32; or of these ids [size] alone [..., size]."""
+    if ids is not None:
+        return _logits_among(w, embedding, hidden, ids)
     return tf.cast(w.output(hidden) if w.has("output") else embedding.project(hidden), tf.float32)
+
+
+def _logits_among(w: Any, embedding: Any, hidden: Any, ids: Any) -> Any:
+    if not w.has("output"):
+        return tf.cast(tf.matmul(hidden, tf.gather(embedding.table, ids), transpose_b=True), tf.float32)
+    logits = tf.matmul(hidden, tf.gather(w.output.kernel, ids, axis=1))
+    return tf.cast(logits + tf.gather(w.output.bias, ids) if w.output.has("bias") else logits, tf.float32)

@@ -9,6 +9,7 @@ from seqcfg.component.kinds import Loss, Model, Task
 from seqcfg.component.reserved_ids import END
 from seqcfg.component.types import Name
 from seqcfg.data.feature import Feature
+from seqcfg.decoding.shortlist import own_alone
 from seqcfg.layers.sequence import packing_of
 from seqcfg.lazy import np, tf
 from seqcfg.losses.cross_entropy import CrossEntropy
@@ -126,6 +127,11 @@ class PromptStepper:
         """As `step` where there is no prompt; `index` is for the layers alone."""
         moving, hidden = self._model.read(fixed["model"], moving, tokens, index)
         return moving, self._model.logits(hidden)
+
+    def step_among(self, fixed: Any, moving: Any, tokens: Any, index: Any, ids: Any, own: Any) -> tuple[Any, Any]:
+        """As those of translation; prompts are empty here, because a shortlist follows from a source that others read."""
+        moving, hidden = self._model.read(fixed["model"], moving, tokens, index)
+        return moving, own_alone(self._model.logits(hidden, ids), own)
 
     def look(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any, Any]:
         """As `step`, and the vectors [hypotheses, hidden_size] behind the logits."""

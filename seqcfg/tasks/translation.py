@@ -8,6 +8,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Loss, Model, Task
 from seqcfg.component.types import Name
 from seqcfg.data.feature import Feature
+from seqcfg.decoding.shortlist import own_alone
 from seqcfg.layers.sequence import packing_of
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
@@ -109,6 +110,11 @@ class TranslationStepper:
         """As `step`, and the vectors [hypotheses, hidden_size] behind the logits."""
         moving, hidden = self._model.read(fixed, moving, tokens, index)
         return moving, self._model.logits(hidden), hidden
+
+    def step_among(self, fixed: Any, moving: Any, tokens: Any, index: Any, ids: Any, own: Any) -> tuple[Any, Any]:
+        """As `step`, with the logits [hypotheses, size] of these ids [size] alone, -inf where own [sentences, size] says no."""
+        moving, hidden = self._model.read(fixed, moving, tokens, index)
+        return moving, own_alone(self._model.logits(hidden, ids), own)
 
     def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
         memory = self._model.encode(inputs["source"], inputs["source_length"])

@@ -22,7 +22,8 @@ class Judge:
         self._sources, self._references = recipe.task.sources(columns)[:count], recipe.task.references(columns)[:count]
         self._names = recipe.task.source_names(columns)[:count]
         search = recipe.decoding.search
-        self._settings = dataclasses.replace(recipe.decoding, search=Greedy() if search.needs == "tokens" else search.quick())
+        search = Greedy() if search.needs == "tokens" else search.quick()
+        self._settings = dataclasses.replace(recipe.decoding, search=search, shortlist=None)  # the lexicon comes later
         self._metrics = [metric for metric in recipe.evaluation.metrics if metric.needs == "strings" and is_of_one(metric)]
         self._decoder: Decoder | None = None
         self.samples: list[dict[str, str]] = []
