@@ -25,13 +25,14 @@ import click
 @click.option("--alignments", is_flag=True, help="Write which source token each output token looked at most.")
 @click.option("--prefixes", type=click.Path(), help="File whose line n is what output n begins with; empty for nothing.")
 @click.option("--phrases", type=click.Path(), help="File whose line n holds phrases that output n contains, with tabs between them.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Threads that decode at once; same outputs.")
 @click.option("--interactive", is_flag=True, help="Answer each line as it is typed.")
 @click.option("--restart", is_flag=True, help="Begin anew although an interrupted output is there.")
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N, a step number or the folder of a checkpoint.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value, such as decoding.search.width=1.")
 def command(
     run: str, source: str | None, target: str, style: str, n_best: int | None, scores: bool, tokens: bool, alignments: bool,
-    prefixes: str | None, phrases: str | None, interactive: bool, restart: bool, checkpoint: str, overrides: tuple[str, ...],
+    prefixes: str | None, phrases: str | None, workers: int, interactive: bool, restart: bool, checkpoint: str, overrides: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Decodes the lines of a file with the model in RUN: as many results as lines, in their order.
 
@@ -61,7 +62,7 @@ def command(
         _hear(run, source or "-", target, restart, checkpoint, overrides, Asked(*asked))
         return
     streams = [LineStream(name) for name in (source or "-", *demanded.values())]  # what is not there is told before a model is read
-    answerer = Answerer(run, checkpoint, overrides, Asked(*asked, tuple(demanded)), say)
+    answerer = Answerer(run, checkpoint, overrides, Asked(*asked, tuple(demanded)), say, workers)
     if interactive:
         _converse(answerer)
         return

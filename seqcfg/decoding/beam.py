@@ -11,28 +11,16 @@ from seqcfg.component.reserved_ids import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt
 from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.coverage import coverage, most_coverage
+from seqcfg.decoding.finished import Finished, nothing, with_new
 from seqcfg.decoding.length_penalty import Formula, penalty, plain_penalty
 from seqcfg.decoding.loop import Looped, State
+from seqcfg.decoding.merging import Merge, merged
 from seqcfg.decoding.rows import extent, take_rows, total_of, write_column
 from seqcfg.decoding.selection import by_bank, by_group, without_copies
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
-
-
-class Finished(NamedTuple):
-    """Complete outputs, best first: scores, log-probabilities, lengths [batch, kept], sequences [batch, kept, time].
-
-    `best` [batch] is the largest log-probability of any complete output so far, kept or not, and `count` [batch] their number.
-    """
-
-    scores: Any
-    log_probabilities: Any
-    lengths: Any
-    sequences: Any
-    best: Any
-    count: Any
 
 
 class Alive(NamedTuple):
@@ -58,7 +46,8 @@ class Beam(Looped, type="beam"):
     `formula: lingvo` it is log min(p, 0.5), as there. Groups (Vijayakumar et al. 2018, arXiv:1610.02424, Hamming diversity)
     divide the beam; a token costs a later group `diversity` for each hypothesis of an earlier group that took it at the same
     step. The cost decides what stays alive and is in no score. Where phrases must occur, places in the beam are shared out
-    among hypotheses by how much of the phrases they have (Post & Vilar 2018, arXiv:1804.06609).
+    among hypotheses by how much of the phrases they have (Post & Vilar 2018, arXiv:1804.06609). Paths are merged within a
+    group, before places are given out; the better one goes on, and complete outputs are merged alike.
     """
 
     width: PositiveInt = param(default=5, doc="Hypotheses kept alive per sentence.")
@@ -86,12 +75,20 @@ class Beam(Looped, type="beam"):
     num_groups: PositiveInt = param(default=1, doc="Parts of the beam that are made to differ; it divides the width.")
     diversity: NonNegativeFloat = param(default=0.5, doc="What a token costs that an earlier group took at the same step, in nats.")
     allow_unknown: bool = param(default=False, doc="Whether the unknown id may be produced.")
+    merge: Merge = param(
+        default="none",
+        doc="Hypotheses that are one text in other tokens: none keeps all, best the better one, sum gives it the probability of both.",
+        is_later=True,
+    )
 
     def check(self) -> Iterator[tuple[str, str, str]]:
         if self.width % self.num_groups:
             yield "num_groups", f"{self.num_groups} does not divide the width {self.width}", "take a divisor of the width"
         if self.n_best > self.width:
             yield "n_best", f"{self.n_best} outputs cannot come from a beam of width {self.width}", f"raise width to {self.n_best}"
+
+        if self.merge == "sum" and self.num_groups > 1:
+            yield "merge", "groups hold the same hypotheses, which would be summed twice", "merge: best, or num_groups: 1"
 
     @property
     def num_outputs(self) -> int:
@@ -106,16 +103,12 @@ class Beam(Looped, type="beam"):
         return log_probability / plain_penalty(self.formula, self.length_penalty, length) + self.coverage_penalty * covered
 
     def first(self, batch: Any, size: Any) -> Alive:
-        kept = self.n_best
-        nothing = tf.fill([batch, kept], IMPOSSIBLE)
-        lengths, sequences = tf.zeros([batch, kept], tf.int32), tf.zeros([batch, kept, size], tf.int32)
-        finished = Finished(nothing, nothing, lengths, sequences, tf.fill([batch], IMPOSSIBLE), tf.zeros([batch], tf.int32))
         one_alive = tf.where(tf.range(self.width) % (self.width // self.num_groups) == 0, 0.0, IMPOSSIBLE)  # in each group
         return Alive(
             tokens=tf.fill([batch, self.width], START),
             log_probabilities=tf.tile(one_alive[None], [batch, 1]),
             sequences=tf.zeros([batch, self.width, size], tf.int32),
-            finished=finished,
+            finished=nothing(batch, self.width if self.merge == "sum" else self.n_best, size),
         )
 
     def is_over(self, own: Alive) -> Any:
@@ -145,9 +138,11 @@ class Beam(Looped, type="beam"):
         values, ids = self._continuations(stepper, logits, state, wanted)
         totals = own.log_probabilities[..., None] + values  # [batch, width, count]
         covered = self._coverage(state.fixed, moving)
-        finished = self._finish(values, ids, totals, covered, state)
+        finished = self._finish(values, ids, totals, covered, moving, state)
 
         alive = tf.where(ids == END, IMPOSSIBLE, totals)
+        if self.merge != "none":
+            alive = self._merged(alive, stepper.texts(state.fixed, moving, ids))
         if wanted is not None:
             log_probabilities, places = by_bank(alive, wanted.banks(ids), self.width)
         else:
@@ -157,7 +152,7 @@ class Beam(Looped, type="beam"):
         parents = places // count
         rows = tf.reshape(parents + self.width * tf.range(tf.shape(parents)[0])[:, None], [-1])
         sequences = write_column(tf.gather(own.sequences, parents, batch_dims=1), state.index, tokens)
-        over = self._is_beaten(state, tf.reduce_max(log_probabilities, axis=1), finished, covered)
+        over = self._is_beaten(state, log_probabilities, finished, covered)
         alive = tf.where(over[:, None], IMPOSSIBLE, log_probabilities)
         return state._replace(own=Alive(tokens, alive, sequences, finished), moving=take_rows(moving, rows) if self.width > 1 else moving)
 
@@ -180,6 +175,12 @@ class Beam(Looped, type="beam"):
         ids = tf.where(must_end, END, ids)
         return tf.reshape(values, [-1, self.width, count]), tf.reshape(ids, [-1, self.width, count])
 
+    def _merged(self, totals: Any, texts: Any) -> Any:
+        """Totals [batch, width, count] with -inf where another hypothesis of the group is the same text and better."""
+        shape = tf.shape(totals)
+        totals, texts = (tf.reshape(part, [shape[0], self.num_groups, -1]) for part in (totals, texts))
+        return tf.reshape(merged(totals, texts, self.merge), shape)
+
     def _coverage(self, fixed: Any, moving: Any) -> Any:
         """What coverage adds to the score of each hypothesis [batch, width], and at most to that of what follows [batch]; 0 for none."""
         if not self.coverage_penalty:
@@ -188,7 +189,7 @@ class Beam(Looped, type="beam"):
         added, most = coverage(got, fixed["is_real"][:, None], self.formula), most_coverage(fixed["is_real"], self.formula)
         return self.coverage_penalty * added, self.coverage_penalty * most
 
-    def _finish(self, values: Any, ids: Any, totals: Any, covered: Any, state: State) -> Finished:
+    def _finish(self, values: Any, ids: Any, totals: Any, covered: Any, moving: Any, state: State) -> Finished:
         ends = ids == END
         if self.eos_margin is not None:
             ends &= values >= tf.reduce_max(values, axis=-1, keepdims=True) - self.eos_margin
@@ -201,28 +202,27 @@ class Beam(Looped, type="beam"):
             new = tf.where(new >= largest(flat, self.width)[0][:, -1:], new, IMPOSSIBLE)
         if self.num_groups > 1:
             new = without_copies(new, state.own.sequences)
-        old = state.own.finished
         length = state.index + 1
-        kept = old.scores.shape[1]
         ranked = new / penalty(self.formula, self.length_penalty, length) + covered[0]
-        scores, places = largest(tf.concat([old.scores, ranked], axis=1), kept)
+        texts = tf.zeros_like(new, tf.int64) if self.merge == "none" else tf.reshape(moving["text"], [-1, self.width])
+        lengths = tf.fill(tf.shape(new), state.index)
+        found = Finished(ranked, new, lengths, texts, state.own.sequences, best=None, count=None)
+        return with_new(state.own.finished, found, self.merge, self._penalty_of_lengths)
 
-        def choose(earlier: Any, later: Any) -> Any:
-            return tf.gather(tf.concat([earlier, later], axis=1), places, batch_dims=1)
+    def _penalty_of_lengths(self, lengths: Any) -> Any:
+        """What log-probabilities of outputs are divided by; lengths do not count the end id."""
+        return penalty(self.formula, self.length_penalty, lengths + 1)
 
-        return Finished(
-            scores=scores,
-            log_probabilities=choose(old.log_probabilities, new),
-            lengths=choose(old.lengths, tf.fill(tf.shape(new), state.index)),
-            sequences=choose(old.sequences, state.own.sequences),
-            best=tf.maximum(old.best, tf.reduce_max(new, axis=1)),
-            count=old.count + tf.math.count_nonzero(new > IMPOSSIBLE, axis=1, dtype=tf.int32),
-        )
-
-    def _is_beaten(self, state: State, best_alive: Any, finished: Finished, covered: Any) -> Any:
-        """Which sentences [batch] need no further step, given the largest log-probability alive."""
+    def _is_beaten(self, state: State, alive: Any, finished: Finished, covered: Any) -> Any:
+        """Which sentences [batch] need no further step, given the log-probabilities alive [batch, width]."""
         length = state.limits + 1 if self.stop == "certain" else state.index + 1
+        best_alive = tf.reduce_logsumexp(alive, axis=1) if self.merge == "sum" else tf.reduce_max(alive, axis=1)
         bound = best_alive / penalty(self.formula, self.length_penalty, length) + covered[1]
+        if self.merge == "sum" and self.n_best < self.width:  # whatever is alive may come to one of the outputs that are not the best
+            totals, scores = finished.log_probabilities[:, self.n_best :], finished.scores[:, self.n_best :]
+            most = tf.reduce_logsumexp(tf.stack([totals, tf.broadcast_to(best_alive[:, None], tf.shape(totals))]), axis=0)
+            gain = (most - totals) / self._penalty_of_lengths(finished.lengths[:, self.n_best :])
+            bound = tf.maximum(bound, tf.reduce_max(tf.where(scores > IMPOSSIBLE, scores + gain, IMPOSSIBLE), axis=1))
         over = finished.scores[:, self.n_best - 1] >= bound
         if self.stop == "full":
             over = finished.count >= self.width

@@ -7,15 +7,14 @@ from typing import Any
 from seqcfg.decoding.covered import Covered
 from seqcfg.decoding.lattice_fusion import FusedLattice
 from seqcfg.decoding.member import Member
+from seqcfg.decoding.merging import Spelt
 from seqcfg.decoding.mixture import Average, Mixture
 from seqcfg.decoding.remembering import Remembering
 from seqcfg.decoding.rules import Ruled
 from seqcfg.decoding.shortlist import IDS, Shortlisted
 
 
-def compose(
-    members: list[Member], settings: Any, views: list[Any], inputs: dict[str, Any] | None = None, needs: str = ""
-) -> Any:
+def compose(members: list[Member], settings: Any, views: list[Any], inputs: dict[str, Any] | None = None, needs: str = "") -> Any:
     """The stepper for inputs like these, or what else the search needs; inputs may carry rules (see `Ruled`) and shortlists."""
     inputs, needs = inputs or {}, needs or settings.search.needs
     rules = [name for name in inputs if name.startswith("rule_")]
@@ -33,6 +32,8 @@ def compose(
         stepper = Ruled(stepper, settings.distinct_ngrams, "rule_phrases" in rules)
     if getattr(settings.search, "coverage_penalty", 0):
         stepper = Covered(stepper, views[0])
+    if getattr(settings.search, "merge", "none") != "none":
+        stepper = Spelt(stepper, members[0].task.target_codec(members[0].codecs))
     if getattr(settings.search, "needs_hidden", False):
         stepper = Remembering(stepper)
     return stepper

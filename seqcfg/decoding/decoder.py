@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from seqcfg.decoding.alignment import Aligner
 from seqcfg.decoding.block import Block, rounded
 from seqcfg.decoding.composing import compose
 from seqcfg.decoding.demands import Demand, cap_rules, rules_of
@@ -15,6 +17,7 @@ from seqcfg.decoding.lexicon import Lexicon
 from seqcfg.decoding.member import Member, as_variables
 from seqcfg.decoding.noisy_channel import ChannelRanker
 from seqcfg.decoding.shortlist import Shortlister
+from seqcfg.decoding.unknown_words import Replacer
 from seqcfg.errors import UserError
 from seqcfg.lazy import np
 
@@ -44,18 +47,19 @@ class Decoder:
     """Runs a task's search over texts with given weights.
 
     weights {path: array or variable}; codecs {tokenizer name: Codec}; settings is the recipe's decoding section; partners
-    are the other members that it names, lexicon is that of its shortlist. `weights` are then variables; `num_cut` counts
+    are the other members that it names, lexicon is that of its shortlist and unknown words, `workers` counts threads that search at
+    once, which changes no result. `weights` are then variables; `num_cut` counts
     lines that were longer than `max_source_length`.
     """
 
     def __init__(
         self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32",
-        partners: list[Member] | None = None, lexicon: Lexicon | None = None,
+        partners: list[Member] | None = None, lexicon: Lexicon | None = None, workers: int = 1,
     ):  # fmt: skip
         if partners is None and settings.has_partners:
             raise UserError("the other runs that decoding names cannot be used here", hint="use 'seqcfg decode' or 'seqcfg evaluate'")
-        if lexicon is None and settings.shortlist:
-            raise UserError("there is no lexicon here, which decoding.shortlist needs", hint="decoding.shortlist: null")
+        if lexicon is None and settings.needs_lexicon:
+            raise UserError("there is no lexicon here, which decoding needs", hint="decoding.shortlist: null, unknown_words: null")
         self._task, self._codecs, self._settings = task, codecs, settings
         self.weights = as_variables(weights)
         first = Member(task, declaration, self.weights, codecs, precision)
@@ -67,7 +71,11 @@ class Decoder:
         self._shortlister = None
         if settings.shortlist and lexicon:
             self._shortlister = Shortlister(settings.shortlist, lexicon, task.target_codec(codecs).vocabulary)
-        self.num_cut = 0
+        self._replacer = None
+        if settings.unknown_words:
+            aligner = Aligner(task, declaration, self.weights, codecs, settings, precision)
+            self._replacer = Replacer(settings.unknown_words, aligner, task.source_codec(codecs), task.target_codec(codecs), lexicon)
+        self._workers, self.num_cut = workers, 0
 
     @property
     def ways(self) -> list[dict[str, Any]]:
@@ -98,7 +106,7 @@ class Decoder:
 
         Where outputs are ranked when all are complete, there is only the whole.
         """
-        if is_blank(text) or self._settings.minimum_risk or self._channel:
+        if is_blank(text) or self._settings.minimum_risk or self._channel or self._replacer:
             yield self.decode([text])[0].text
             return
         only = np.zeros([1], np.int64)
@@ -121,9 +129,8 @@ class Decoder:
             order, rows, done = np.argsort(-block.lengths, kind="stable"), self._settings.batch_size, 0
             for is_short in (True, False):
                 unfinished = []
-                for start in range(0, len(order), rows):
-                    chosen = order[start : start + rows]
-                    found = self._search(block, chosen, is_short)
+                batches = [order[start : start + rows] for start in range(0, len(order), rows)]
+                for chosen, found in self._searched(block, batches, is_short):
                     is_over = found.is_over
                     for place, result in zip(chosen[is_over], self._results(found, is_over), strict=True):
                         results[numbers[place]] = result
@@ -133,6 +140,7 @@ class Decoder:
                         progress(first + done)
                 order = np.asarray(unfinished, np.int64)
             self._judge(texts, numbers, results)
+            self._fill(texts, numbers, results)
         if progress:
             progress(first + len(texts))
         return results
@@ -154,6 +162,14 @@ class Decoder:
         """The chosen lines as the engine reads them, and the ids that its tokens stand for, None where they are ids."""
         batch = block.batch(chosen)
         return self._shortlister(batch) if self._shortlister else (batch, None)
+
+    def _searched(self, block: Block, batches: list[Any], is_short: bool) -> Iterator[tuple[Any, Any]]:
+        """Each batch with what was found for it, in their order, by as many threads as there are workers."""
+        if self._workers == 1 or len(batches) == 1:
+            yield from ((chosen, self._search(block, chosen, is_short)) for chosen in batches)
+            return
+        with ThreadPoolExecutor(self._workers) as pool:
+            yield from zip(batches, pool.map(lambda chosen: self._search(block, chosen, is_short), batches), strict=True)
 
     def _search(self, block: Block, chosen: Any, is_short: bool) -> Any:
         """Hypotheses of the chosen examples as numpy arrays.
@@ -202,6 +218,15 @@ class Decoder:
         parts = [one.texts for one in found], [one.log_probabilities for one in found], [[len(row) for row in one.ids] for one in found]
         for number, ranking in zip(numbers, self._channel.ranked([texts[number] for number in numbers], *parts), strict=True):
             results[number] = results[number].reordered(*ranking)
+
+    def _fill(self, texts: list[str], numbers: list[int], results: list[Decoded]) -> None:
+        """Puts words in place of unknown ids where the recipe asks for it."""
+        if self._replacer is None:
+            return
+        found = [results[number] for number in numbers]
+        filled = self._replacer([texts[number] for number in numbers], [one.texts for one in found], [one.ids for one in found])
+        for number, one in zip(numbers, filled, strict=True):
+            results[number] = results[number]._replace(texts=one)
 
 
 def in_ids(found: Any, meaning: Any) -> Any:

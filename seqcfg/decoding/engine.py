@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -23,6 +24,7 @@ class Engine:
     def __init__(self, search: Any, members: list[Member], compose: Callable[[list[Any], dict[str, Any]], Any], xla: str = "auto"):
         self._search, self._members, self._compose = search, members, compose
         self.ways = Ways(xla)
+        self._lock = threading.Lock()
         self._traced: dict[tuple[Any, ...], tuple[Any, Any]] = {}  # by what `form` says of the inputs, and whether XLA compiles them
 
     def __call__(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> Hypotheses:
@@ -83,9 +85,10 @@ class Engine:
     def _functions(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
         """(begin, proceed), traced for any number of rows and positions."""
         key = (form(inputs), xla)
-        if key not in self._traced:
-            self._traced[key] = self._trace(inputs, xla)
-        return self._traced[key]
+        with self._lock:  # threads share what is traced
+            if key not in self._traced:
+                self._traced[key] = self._trace(inputs, xla)
+            return self._traced[key]
 
     def _trace(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
         def first(inputs: dict[str, Any], limits: Any, lines: Any, size: Any) -> State:

@@ -14,6 +14,7 @@ from seqcfg.decoding.minimum_risk import MinimumRisk
 from seqcfg.decoding.mixture import Average
 from seqcfg.decoding.noisy_channel import NoisyChannel
 from seqcfg.decoding.shortlist import Shortlist
+from seqcfg.decoding.unknown_words import UnknownWords
 
 
 class LengthLimit(Record):
@@ -69,6 +70,9 @@ class Decoding(Section, type="decoding"):
     shortlist: Shortlist | None = param(
         default=None, doc="Outputs are made of tokens that the source makes likely, which is faster; null allows all.", is_later=True
     )
+    unknown_words: UnknownWords | None = param(
+        default=None, doc="Takes unknown ids of outputs for words of the source; null leaves the tokenizer's sign.", is_later=True
+    )
     minimum_risk: MinimumRisk | None = param(default=None, doc="Ranks the search's outputs by their likeness to one another.")
     noisy_channel: NoisyChannel | None = param(default=None, doc="Ranks the search's outputs by a model that translates back.")
     max_source_length: PositiveInt = param(default=1024, doc="Longer inputs are cut to this many tokens, with a counted warning.")
@@ -82,6 +86,8 @@ class Decoding(Section, type="decoding"):
     def check(self) -> Iterator[tuple[str, str, str]]:
         if self.minimum_risk and self.noisy_channel:
             yield "noisy_channel", "outputs are ranked once, and minimum_risk does it already", "leave one of them out"
+        if self.unknown_words and not getattr(self.search, "allow_unknown", True):
+            yield "unknown_words", "no output has an unknown id, because the search bars it", "decoding.search.allow_unknown: true"
         if self.shortlist and not isinstance(self.search, (Beam, Greedy)):
             yield "shortlist", f"a {self.search.type} search looks at the whole vocabulary", "take a beam or greedy search, or no shortlist"
         if self.search.needs != "tokens":
@@ -97,6 +103,11 @@ class Decoding(Section, type="decoding"):
         used["fusion"] = None if search.joins_priors else self.fusion
         for field in (name for name, value in used.items() if value):
             yield field, f"a {search.type} search does not do this", "use a search over tokens, such as beam"
+
+    @property
+    def needs_lexicon(self) -> bool:
+        """Whether a lexicon is read."""
+        return bool(self.shortlist or (self.unknown_words and self.unknown_words.take == "lexicon"))
 
     @property
     def has_partners(self) -> bool:

@@ -49,7 +49,7 @@ class Shortlister:
         size = min(-(-len(found) // STEP) * STEP, self._vocabulary)
         ids, own = np.zeros([size], np.int32), np.zeros([len(has), size], bool)
         ids[: len(found)], own[:, : len(found)] = found, has[:, found]
-        changed = {name: _places(found, batch[name]) for name in ("rule_prefix", "rule_phrases") if name in batch}
+        changed: dict[str, Any] = {name: _places(found, batch[name]) for name in ("rule_prefix", "rule_phrases") if name in batch}
         return {**batch, **changed, IDS: np.tile(ids, [len(has), 1]), OWN: own}, ids
 
     def tokens(self, source: Any) -> Any:

@@ -46,6 +46,10 @@ class Ways:
         """Whether the shape is run compiled."""
         if self._mode != "auto":
             return self._mode == "always"
+        with self._lock:
+            return self._is_better(key)
+
+    def _is_better(self, key: tuple[int, ...]) -> bool:
         plain, compiled = self._plain.get(key, Spent()), self._compiled.get(key)
         if compiled is None or compiled.calls < CALLS_TO_COMPARE:
             return compiled is not None or plain.seconds > self._patience()

@@ -37,7 +37,7 @@ class Answerer:
 
     aligner_type: Any = Aligner
 
-    def __init__(self, run: str, checkpoint: str, overrides: tuple[str, ...], asked: Asked, say: Callable[[str], None]):
+    def __init__(self, run: str, checkpoint: str, overrides: tuple[str, ...], asked: Asked, say: Callable[[str], None], workers: int = 1):
         trained: Any = open_run(run, checkpoint, overrides, say)
         task = trained.experiment.recipe.task
         settings = trained.experiment.recipe.decoding or Decoding()
@@ -48,7 +48,7 @@ class Answerer:
         if asked.demanded:
             target_codec_of(task, trained.codecs, "leave out --prefixes and --phrases")
         lexicon = lexicon_of(trained, settings)
-        self.decoder = Decoder(*parts, partners, lexicon)
+        self.decoder = Decoder(*parts, partners, lexicon, workers)
         self.grows = asked.format == "text" and not asked.tokens and not asked.alignments  # a line may be shown before it is complete
         tokens_of = target_codec_of(task, trained.codecs, "leave out --tokens").tokens if asked.tokens else None
         self._asked, self._style = asked, Style(asked.format, asked.scores, tokens_of)

@@ -10,7 +10,14 @@ from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
 from seqcfg.lazy import tf
 
-OUTSIDE = ("ensemble", "fusion", "noisy_channel", "minimum_risk")  # what decoding does beside the graph of one model
+OUTSIDE = (
+    "ensemble",
+    "fusion",
+    "noisy_channel",
+    "minimum_risk",
+    "shortlist",
+    "unknown_words",
+)  # what decoding does beside the graph of one model
 BLANK = r"[\s\v\x1c-\x1f\x{85}\p{Z}]*"  # what str.strip() removes
 
 
@@ -95,7 +102,7 @@ def search_of(trained: Any, weights: dict[str, Any]) -> Any:
         limits = _limits(settings, lengths)
         member = Member(recipe.task, trained.declaration, weights, trained.codecs, trained.precision)
         inputs = inputs | _floors(settings, lengths, limits)
-        stepper = compose([member], settings, [member.view()], tuple(name for name in inputs if name.startswith("rule_")))
+        stepper = compose([member], settings, [member.view()], inputs)
         most = tf.maximum(tf.reduce_max(limits), 0)  # as long as the longest row may become: one search is enough
         return settings.search(stepper, inputs, most, limits=limits, lines=tf.range(tf.shape(lengths)[0]))
 

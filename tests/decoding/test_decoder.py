@@ -224,3 +224,14 @@ def test_what_is_shown_of_a_growing_output_is_how_it_begins(search):
         shown, whole = list(one.partial(text)), one.decode([text])[0].text
         assert shown[-1] == whole and all(whole.startswith(part) for part in shown)
     assert len(set(one.partial("abcdefg"))) > 3
+
+
+@pytest.mark.parametrize("search", [Beam(width=3, n_best=2), Sample(n_best=2, seed=4)], ids=["beam", "sample"])
+def test_workers_change_neither_outputs_nor_their_order(search):
+    texts = ["".join(chr(97 + (i * j) % 26) for j in range(1, 1 + i % 23)) for i in range(60)]
+    task = Echo(sharpness=3.0)
+    parts = (task, declare(task), {"shift": np.array([1.0], np.float32)}, {}, Decoding(xla="never", search=search, batch_size=4))
+    seen = []
+    alone, together = Decoder(*parts).decode(texts), Decoder(*parts, workers=3).decode(texts, seen.append)
+    assert [one.ids for one in alone] == [one.ids for one in together] and [one.scores for one in alone] == [one.scores for one in together]
+    assert seen == sorted(seen) and seen[-1] == len(texts)

@@ -76,6 +76,9 @@ class ByteCodec(Codec):
             return self.special.tokens[number - FIRST_SPECIAL]
         return chr(value) if 32 < value < 127 else f"<0x{value:02X}>" if value >= 0 else ""
 
+    def spellings(self) -> list[bytes]:
+        return list(self._symbols)
+
     def graph(self) -> Any:
         def encode(strings: Any) -> Any:
             pieces = tf.strings.bytes_split(self.special.mark_in_graph(strings))

@@ -65,6 +65,10 @@ class CharacterCodec(Codec):
         shown = self._shown()
         return ["".join(shown[one] for one in row) for row in ids]
 
+    def original(self, text: str, position: int) -> str:
+        """The character itself."""
+        return self.special.shown(self.special.mark(text)[position])
+
     def graph(self) -> Any:
         ranked = sorted((ord(symbol), number) for symbol, number in self.table.items())
         points, numbers = [point for point, _ in ranked], [number for _, number in ranked]

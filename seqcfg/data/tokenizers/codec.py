@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from seqcfg.component.reserved_ids import END, PAD, START
 from seqcfg.lazy import tf
 
 
@@ -36,6 +37,17 @@ class Codec:
     def tokens(self, ids: Iterable[int]) -> list[str]:
         """What each id stands for, for looking at; not every one is text by itself."""
         return self.decode([[one] for one in ids])
+
+    def original(self, text: str, position: int) -> str:
+        """The word of a text to which its token at this position belongs, as it is written there."""
+        words = text.split()
+        number = len(self.decode([self.encode([text])[0][: position + 1]])[0].split())
+        return words[min(max(number, 1), len(words)) - 1]
+
+    def spellings(self) -> list[bytes]:
+        """What each id adds to a text, the same for every cut of it into tokens; nothing for padding, start and end."""
+        tokens = self.tokens(range(self.vocabulary))
+        return [b"" if one in (PAD, START, END) else token.encode("utf-8") for one, token in enumerate(tokens)]
 
     def graph(self) -> Any:
         """A tf.Module for exported graphs, with the same ids as in Python; make it outside of a tf.function.

@@ -77,9 +77,14 @@ class GraphemeCodec(Codec):
         self.table = {symbol: number for number, symbol in enumerate(special.symbols(self.symbols), NUM_RESERVED)}
 
     def encode(self, texts: list[str]) -> list[list[int]]:
-        cluster = re.compile(self.pattern, re.DOTALL)
-        texts = [self.rules.apply(self.special.mark(text.replace(SEPARATOR, ""))) for text in texts]
-        return [[self.table.get(one, UNKNOWN) for one in cluster.findall(text)] for text in texts]
+        return [[self.table.get(one, UNKNOWN) for one in self._clusters(text)] for text in texts]
+
+    def original(self, text: str, position: int) -> str:
+        """The cluster itself, after the rules."""
+        return self.special.shown(self._clusters(text)[position])
+
+    def _clusters(self, text: str) -> list[str]:
+        return re.compile(self.pattern, re.DOTALL).findall(self.rules.apply(self.special.mark(text.replace(SEPARATOR, ""))))
 
     def decode(self, ids: Iterable[Iterable[int]]) -> list[str]:
         shown = self._shown()

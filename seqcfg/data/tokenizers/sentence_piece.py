@@ -140,6 +140,17 @@ class PieceCodec(Codec):
         """Pieces, with U+2581 where a word begins."""
         return [self.processor.id_to_piece(int(one)) for one in ids]
 
+    def original(self, text: str, position: int) -> str:
+        """Pieces of a word do not begin with U+2581 but for the first; an unknown one may."""
+        words, pieces = text.split(), self.processor.encode(text, out_type=str)
+        number = sum(piece.startswith("\u2581") for piece in pieces[: position + 1])
+        return words[min(max(number, 1), len(words)) - 1]
+
+    def spellings(self) -> list[bytes]:
+        """Pieces as in `tokens`; those that stand for a byte are that byte."""
+        is_byte, found = self.processor.is_byte, super().spellings()
+        return [bytes([int(text[3:5], 16)]) if is_byte(one) else text for one, text in enumerate(found)]
+
     def graph(self) -> Any:
         tokenizer = tf_text.SentencepieceTokenizer(model=self.data, out_type=tf.int32)
 

@@ -35,6 +35,10 @@ class SpecialTokens:
                 text = text.replace(token, mark)
         return text
 
+    def shown(self, symbol: str) -> str:
+        """The token that a mark stands for, and any other symbol as it is."""
+        return self.tokens[self.marks.index(symbol)] if symbol in self.marks else symbol
+
     def symbols(self, tokens: list[str]) -> list[str]:
         """What text with marks holds for each of a codec's tokens, the first of which are the special ones."""
         return [*self.marks, *tokens[len(self.marks) :]]

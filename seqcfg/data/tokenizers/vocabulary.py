@@ -83,6 +83,9 @@ class WordCodec(Codec):
         shown = self._shown()
         return [" ".join(shown[one] for one in row if one == UNKNOWN or one >= NUM_RESERVED) for row in ids]
 
+    def spellings(self) -> list[bytes]:
+        return [f" {word}".encode() if word else b"" for word in self._shown()]
+
     def graph(self) -> Any:
         table = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(tf.constant(self.words), tf.constant(list(self.table.values()), tf.int32)), UNKNOWN

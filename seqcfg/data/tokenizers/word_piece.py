@@ -84,6 +84,9 @@ class WordPieceCodec(Codec):
         rows = [[shown[one] for one in row if one == UNKNOWN or one >= NUM_RESERVED] for row in ids]
         return [" ".join(row).replace(f" {INSIDE}", "") for row in rows]
 
+    def spellings(self) -> list[bytes]:
+        return [(one.removeprefix(INSIDE) if one.startswith(INSIDE) else f" {one}").encode() if one else b"" for one in self._shown()]
+
     def graph(self) -> Any:
         cutter = tf_text.FastWordpieceTokenizer(
             vocab=RESERVED_SLOTS + self.pieces, suffix_indicator=INSIDE, max_bytes_per_word=MAX_WORD_BYTES, token_out_type=tf.int32,
