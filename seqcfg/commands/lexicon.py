@@ -56,9 +56,9 @@ def command(
     lexicon.save(path)
     entries = int((lexicon.translations > 0).sum())
     click.echo(f"{path}: {entries:,} entries from {len(pairs.source_lengths):,} pairs, {path.stat().st_size / 2**20:.1f} MiB")
-    validation = experiment.recipe.training.validation if experiment.recipe.training else None
-    split = validation.split if validation else None
-    if split in prepared.splits:
+    training = experiment.recipe.training
+    if training and training.validation and training.validation.split in prepared.splits:
+        split = training.validation.split
         click.echo(f"  {held(lexicon, target.vocabulary, pairs_of(prepared.splits[split], examples))} of {split}")
 
 
