@@ -47,8 +47,7 @@ def command(
     if prepared is None:
         raise UserError(f"{recipe}: its data is not prepared yet", hint="run `seqcfg prepare` on its recipe first")
     source, target = task.source_codec(prepared.codecs), task.target_codec(prepared.codecs)
-    columns = prepared.splits[experiment.recipe.data.training_split]
-    pairs = pairs_of(columns, examples)
+    pairs = pairs_of(prepared.splits[experiment.recipe.data.training_split], examples)
     with prepare_bar("iterations") as progress:
         show = lambda done: progress("aligning", done, iterations)  # noqa: E731
         lexicon = learn(pairs, (source.vocabulary, target.vocabulary), per_token, iterations, tokens_digest(source, target), show)
