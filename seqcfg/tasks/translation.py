@@ -12,7 +12,7 @@ from seqcfg.decoding.shortlist import own_alone
 from seqcfg.layers.sequence import packing_of
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
-from seqcfg.tasks.targets import targets, token_loss
+from seqcfg.losses.targets import targets, token_loss
 from seqcfg.tasks.text_ids import padded_ids, padded_ids_in_graph
 
 
