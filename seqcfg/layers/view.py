@@ -19,6 +19,7 @@ class Context:
     """What one traced call of a model shares among its layers.
 
     seed     int32 [2] tensor from (recipe seed, step), or None outside training: no randomness then
+    step     int tensor, updates finished so far, or None outside training
     dtype    name of the compute dtype; weights stay float32 where they are stored
     rematerialized  patterns of layer paths whose inner results are not kept for the gradient
     updates  new values of untrained weights by path, to be assigned once per step
@@ -30,6 +31,7 @@ class Context:
 
     training: bool = False
     seed: Any = None
+    step: Any = None
     dtype: str = "float32"
     rematerialized: tuple[str, ...] = ()
     updates: dict[str, Any] = dataclasses.field(default_factory=dict)

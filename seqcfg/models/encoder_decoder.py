@@ -1,45 +1,84 @@
-"""Encoder-decoder: one stack reads the source, another writes the target while attending to what was read."""
+"""Encoder-decoder: one stack reads text or frames, another writes text while attending to what was read."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 from seqcfg.component.component import param
-from seqcfg.component.kinds import Layer, Model
+from seqcfg.component.kinds import Layer, Loss, Model
 from seqcfg.component.reserved_ids import START
+from seqcfg.errors import UserError
 from seqcfg.layers.sequence import UNPACKED, Packing, Sequence
 from seqcfg.lazy import tf
+from seqcfg.losses.cross_entropy import CrossEntropy
+from seqcfg.losses.loss_sum import LossSum
+from seqcfg.losses.targets import targets, token_loss
+from seqcfg.models.scheduled_sampling import ScheduledSampling
 from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights
 
 
 class EncoderDecoder(Model, type="encoder_decoder"):
     """p(target | source) = prod_t p(y_t | y_<t, encoder(source)) (arXiv:1409.3215; as Transformer arXiv:1706.03762).
 
-    Left out, `target_embedding` is the source's and `output` is the target embedding's transpose: with both left
+    The source is text, whose ids `source_embedding` makes vectors of, or frames, which the encoder reads as they come (with a
+    recurrent decoder Listen, Attend and Spell, arXiv:1508.01211). Where there are two embeddings, or one and an output, the other
+    may be left out: `target_embedding` is the source's then and `output` is the target embedding's transpose; with both left
     out one matrix is used three times (arXiv:1608.05859).
     """
 
-    source_embedding: Layer = param(doc="Source ids to vectors.")
+    offers: ClassVar[tuple[str, ...]] = ("tokens",)
+
+    source_embedding: Layer | None = param(default=None, doc="Source ids to vectors; null where the source are frames.")
     target_embedding: Layer | None = param(default=None, doc="Target ids to vectors; null uses the source embedding for both sides.")
     encoder: Layer = param(doc="Layers over the source.")
     decoder: Layer = param(doc="Layers over the target; their attention may read the encoder's output as memory.")
     output: Layer | None = param(default=None, doc="Dense layer to the logits; null uses the target embedding transposed.")
+    loss: Loss | None = param(
+        default=None, is_later=True, doc="Compares predicted tokens with the transcript's, in recognition; null for plain cross-entropy."
+    )
+    scheduled_sampling: ScheduledSampling | None = param(
+        default=None, is_later=True, doc="Feeds the decoder tokens of its own in training; null for the true ones alone."
+    )
 
-    def declare(self, d: Any, source_vocabulary: int, target_vocabulary: int) -> int:
-        """Returns the width of the decoder's output."""
-        width = d.child("source_embedding", self.source_embedding, source_vocabulary)
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        if self.source_embedding is None and self.target_embedding is None:
+            yield "target_embedding", "the decoder has no embedding", "give one, or source_embedding for both sides"
+
+    @property
+    def reads_text(self) -> bool:
+        return self.source_embedding is not None
+
+    def declare(self, d: Any, source: Any, target_vocabulary: int) -> int:
+        """Returns the width of the decoder's output; `source` is the size of a vocabulary, or the width of frames."""
+        width = source if self.source_embedding is None else d.child("source_embedding", self.source_embedding, source)
         memory_width = d.child("encoder", self.encoder, width)
+        if not isinstance(memory_width, int):
+            hint = "end it with `merge_features`"
+            raise d.misfit(f"the encoder gives the width {memory_width}, and one feature axis is needed", hint, "encoder")
         if self.target_embedding is not None:
             width = d.child("target_embedding", self.target_embedding, target_vocabulary)
-        elif source_vocabulary != target_vocabulary:
+        elif source != target_vocabulary:
             hint = "give target_embedding, or one tokenizer to both sides"
-            raise d.misfit(
-                f"one embedding cannot serve vocabularies of {source_vocabulary} and {target_vocabulary}", hint, "target_embedding"
-            )
+            raise d.misfit(f"one embedding cannot serve vocabularies of {source} and {target_vocabulary}", hint, "target_embedding")
         d.memory_width = memory_width
         hidden = d.child("decoder", self.decoder, width)
         declare_output(d, self.output, hidden, width)
         return hidden
+
+    def hear(self, w: Any, x: Sequence) -> Sequence:
+        """Frames -> memory, values [batch, time, dim]."""
+        return w.encoder(x)
+
+    def losses(self, w: Any, x: Sequence, ids: Any, lengths: Any) -> dict[str, LossSum]:
+        """{"loss": sum over the tokens ids [batch, time] of what is said in frames, the end id inside lengths [batch]}."""
+        inputs, labels, lengths = targets(ids, lengths)
+        hidden = w.hidden(w.hear(x), inputs, lengths)
+        return {"loss": token_loss(self.loss or CrossEntropy(), hidden, w.output_weights(), labels, lengths)}
+
+    def scorer(self, w: Any, what: str) -> Speller:
+        """The stepper over a memory."""
+        return Speller(w)
 
     def encode(self, w: Any, ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Sequence:
         """ids [batch, source_time] int32, lengths [batch] -> memory, values [batch, time, dim]."""
@@ -48,6 +87,11 @@ class EncoderDecoder(Model, type="encoder_decoder"):
 
     def hidden(self, w: Any, memory: Sequence, ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Any:
         """Decoder outputs [batch, target_time, dim] for target ids [batch, target_time] shifted right by the caller."""
+        if self.scheduled_sampling is not None and w.training:
+            if packing.segments is not None:
+                hint = "set data.batching.packing: false"
+                raise UserError("scheduled sampling cannot run through rows that hold several texts", hint=hint)
+            return self.scheduled_sampling.hidden(w, memory, ids)
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
         values = self._target_embedding(w)(ids)
         return w.decoder(Sequence(values, mask, segments=packing.segments, positions=packing.positions, memory=memory)).values
@@ -79,3 +123,26 @@ class EncoderDecoder(Model, type="encoder_decoder"):
 
     def _target_embedding(self, w: Any) -> Any:
         return w.source_embedding if self.target_embedding is None else w.target_embedding
+
+
+class Speller:
+    """The stepper over what a model has heard; see `Stepper`."""
+
+    def __init__(self, w: Any):
+        self._model = w
+        self.vocabulary, self.hidden_size = w.output_weights()[0].shape
+
+    def start(self, memory: Sequence, max_length: Any) -> tuple[Any, Any]:
+        return self._model.start(memory, max_length)
+
+    def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
+        return self._model.step(fixed, moving, tokens, index)
+
+    def look(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any, Any]:
+        """As `step`, and the vectors [hypotheses, hidden_size] behind the logits."""
+        moving, hidden = self._model.read(fixed, moving, tokens, index)
+        return moving, self._model.logits(hidden), hidden
+
+    def logits(self, memory: Sequence, ids: Any, lengths: Any) -> Any:
+        shifted, _, lengths = targets(ids, lengths)
+        return self._model.logits(self._model.hidden(memory, shifted, lengths))

@@ -45,6 +45,8 @@ class Recognition(Task, type="recognition"):
                 yield f"{path}.sample_rate_hz", f"{rate} Hz are not the task's {self.sample_rate_hz} Hz", "write one rate at both places"
         if not hasattr(self.model, "hear"):
             yield "model", f"the model {self.model.type!r} reads no frames", "take one that does, such as ctc"
+        elif getattr(self.model, "reads_text", False):
+            yield "model.source_embedding", "the encoder reads frames, which have no embedding", "leave source_embedding out"
 
     def offers(self) -> tuple[str, ...]:
         """What searches may ask of the model."""

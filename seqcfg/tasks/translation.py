@@ -13,6 +13,7 @@ from seqcfg.layers.sequence import packing_of
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
 from seqcfg.losses.targets import targets, token_loss
+from seqcfg.models.encoder_decoder import Speller
 from seqcfg.tasks.text_ids import padded_ids, padded_ids_in_graph
 
 
@@ -38,6 +39,10 @@ class Translation(Task, type="translation"):
             if getattr(self, field) not in vocabularies:
                 known = ", ".join(sorted(vocabularies)) or "none"
                 raise d.misfit(f"there is no tokenizer called {getattr(self, field)!r}", f"tokenizers of this recipe: {known}", field)
+        if not getattr(self.model, "reads_text", True):
+            raise d.misfit("the model reads frames, not text", "give it source_embedding", "model.source_embedding")
+        if getattr(self.model, "loss", None) is not None:
+            raise d.misfit("the loss of a translation stands in the task", "write it under task.loss", "model.loss")
         d.child("model", self.model, vocabularies[self.source_tokenizer], vocabularies[self.target_tokenizer])
 
     def losses(self, w: Any, batch: dict[str, Any]) -> dict[str, LossSum]:
@@ -49,7 +54,7 @@ class Translation(Task, type="translation"):
         return {"loss": token_loss(self.loss, hidden, w.model.output_weights(), labels, lengths)}
 
     def stepper(self, w: Any) -> TranslationStepper:
-        return TranslationStepper(w)
+        return TranslationStepper(w.model)
 
     def encode_texts(self, codecs: dict[str, Any], texts: list[str]) -> dict[str, Any]:
         """The stepper's inputs for these source texts, as numpy arrays."""
@@ -91,25 +96,12 @@ class Translation(Task, type="translation"):
         return columns.texts("source_text")
 
 
-class TranslationStepper:
+class TranslationStepper(Speller):
     """The stepper over a translation model's view."""
-
-    def __init__(self, w: Any):
-        self._model = w.model
-        self.vocabulary, self.hidden_size = w.model.output_weights()[0].shape
 
     def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]:
         """inputs: source [batch, time] int32 and source_length [batch]."""
-        memory = self._model.encode(inputs["source"], inputs["source_length"])
-        return self._model.start(memory, max_length)
-
-    def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
-        return self._model.step(fixed, moving, tokens, index)
-
-    def look(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any, Any]:
-        """As `step`, and the vectors [hypotheses, hidden_size] behind the logits."""
-        moving, hidden = self._model.read(fixed, moving, tokens, index)
-        return moving, self._model.logits(hidden), hidden
+        return super().start(self._encoded(inputs), max_length)
 
     def step_among(self, fixed: Any, moving: Any, tokens: Any, index: Any, ids: Any, own: Any) -> tuple[Any, Any]:
         """As `step`, with the logits [hypotheses, size] of these ids [size] alone, -inf where own [sentences, size] says no."""
@@ -117,6 +109,7 @@ class TranslationStepper:
         return moving, own_alone(self._model.logits(hidden, ids), own)
 
     def logits(self, inputs: dict[str, Any], ids: Any, lengths: Any) -> Any:
-        memory = self._model.encode(inputs["source"], inputs["source_length"])
-        shifted, _, lengths = targets(ids, lengths)
-        return self._model.logits(self._model.hidden(memory, shifted, lengths))
+        return super().logits(self._encoded(inputs), ids, lengths)
+
+    def _encoded(self, inputs: dict[str, Any]) -> Any:
+        return self._model.encode(inputs["source"], inputs["source_length"])

@@ -42,8 +42,8 @@ class LossGradients:
             if training.weight_noise is not None:
                 tree = training.weight_noise(tree, step, step_seed)
             w = view(
-                self._declaration, tree, training=True, seed=seed, dtype=training.precision, rematerialized=tuple(training.rematerialized),
-                for_xla=training.xla,
+                self._declaration, tree, training=True, seed=seed, step=step, dtype=training.precision,
+                rematerialized=tuple(training.rematerialized), for_xla=training.xla,
             )  # fmt: skip
             losses = self._task.losses(w, batch)
         gradients = {name: self._gradient(tape, losses[learner.loss], values, name, scale) for name, learner in self._learners.items()}

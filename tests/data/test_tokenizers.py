@@ -11,6 +11,7 @@ from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.byte import Bytes
 from seqcfg.data.tokenizers.character import Characters
+from seqcfg.data.tokenizers.character_table import CharacterTable
 from seqcfg.data.tokenizers.codec import fields_of
 from seqcfg.data.tokenizers.grapheme import Graphemes
 from seqcfg.data.tokenizers.sampling import Sampling
@@ -81,6 +82,7 @@ TOKENIZERS = {
     "byte_special": Bytes(special_tokens=["<2de>", "cat", "the cat", "é"]),
     "character_special": Characters(vocab_size=20, special_tokens=["<2de>", "cat"]),
     "grapheme_special": Graphemes(vocab_size=20, special_tokens=["<2de>", "cat", "[.*]\\1"]),
+    "character_table": CharacterTable(characters=" abcdefghijklmnopqrstuvwxyz", markers=["<noise>"], rules=TextRules(lowercase=True)),
 }
 
 
@@ -133,7 +135,7 @@ def test_a_saved_graph_needs_no_files(codec, tmp_path):
 def test_every_tokenizer_of_the_catalog_is_tested_here():
     ours = {name for name, cls in catalog.load()[Tokenizer.kind].items() if cls.__module__.startswith("seqcfg.")}
     assert ours == {
-        "sentencepiece", "byte", "character", "vocabulary", "word_piece", "grapheme"
+        "sentencepiece", "byte", "character", "vocabulary", "word_piece", "grapheme", "character_table"
     }  # fmt: skip
 
 
@@ -148,6 +150,15 @@ def test_the_rarest_characters_are_unknown(tmp_path):
     codec = trained(Characters(vocab_size=6), tmp_path / "t", ["abab", "bc", "d"])
     assert codec.encode(["bacd"]) == [[4, 5, UNKNOWN, UNKNOWN]]
     assert codec.decode([[4, UNKNOWN, 5]]) == ["b\ufffda"]
+
+
+def test_a_table_s_ids_are_in_the_order_that_is_written(tmp_path):
+    tokenizer = CharacterTable(characters="ba ", markers=["<noise>"], rules=TextRules(lowercase=True))
+    codec = trained(tokenizer, tmp_path / "t", [])
+    assert tokenizer.vocab_size == codec.vocabulary == 8
+    assert codec.encode(["Ab x<noise>"]) == [[5, 4, 6, UNKNOWN, *[UNKNOWN] * 7]]
+    assert codec.decode([[4, 5, 7, 6]]) == ["ba<noise> "]
+    assert [field for field, _, _ in CharacterTable(characters="aba").check()] == ["characters"]
 
 
 def test_words_are_ranked_by_frequency_then_by_code_point(tmp_path):
