@@ -21,8 +21,13 @@ class Embedding(Layer, type="embedding"):
     )
     initializer: Initializer = param(factory=SqrtDimNormal, doc="How the table starts.")
 
+    row_multiple: PositiveInt = param(
+        default=1, is_later=True, doc="The table's rows are a multiple of this; those beyond the vocabulary are never looked up."
+    )
+
     def declare(self, d: Any, vocabulary: int) -> int:
-        d.weight("table", (vocabulary, self.dim), self.initializer, axes=("vocabulary", "output"))
+        rows = -(-vocabulary // self.row_multiple) * self.row_multiple
+        d.weight("table", (rows, self.dim), self.initializer, axes=("vocabulary", "output"))
         return self.dim
 
     def __call__(self, w: Any, ids: Any) -> Any:

@@ -63,7 +63,7 @@ class EncoderDecoder(Model, type="encoder_decoder"):
             raise d.misfit(f"one embedding cannot serve vocabularies of {source} and {target_vocabulary}", hint, "target_embedding")
         d.memory_width = memory_width
         hidden = d.child("decoder", self.decoder, width)
-        declare_output(d, self.output, hidden, width)
+        declare_output(d, self.output, hidden, width, self.target_embedding or self.source_embedding)  # type: ignore[arg-type]
         return hidden
 
     def hear(self, w: Any, x: Sequence) -> Sequence:

@@ -23,7 +23,7 @@ class LanguageModel(Model, type="language_model"):
         """Returns the width of the stack's output."""
         width = d.child("embedding", self.embedding, vocabulary)
         hidden = d.child("decoder", self.decoder, width)
-        declare_output(d, self.output, hidden, width)
+        declare_output(d, self.output, hidden, width, self.embedding)
         return hidden
 
     def hidden(self, w: Any, ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Any:

@@ -8,12 +8,14 @@ from seqcfg.component.kinds import Layer
 from seqcfg.lazy import tf
 
 
-def declare_output(d: Any, output: Layer | None, hidden: int, width: int) -> None:
-    """Declares the child "output"; without one the stack's width `hidden` must be the embedding's `width`."""
+def declare_output(d: Any, output: Layer | None, hidden: int, width: int, embedding: Layer) -> None:
+    """Declares the child "output"; without one the stack's width `hidden` must be the embedding's `width`, and its rows be ids."""
     if output is not None:
         d.child("output", output, hidden)
     elif hidden != width:
         raise d.misfit(f"the stack's width {hidden} is not that of the embedding, {width}", "give output a dense layer", "output")
+    elif getattr(embedding, "row_multiple", 1) > 1:
+        raise d.misfit("an embedding with rows that are no ids cannot be the output", "give output a dense layer", "output")
 
 
 def output_weights(w: Any, embedding: Any) -> tuple[Any, Any]:

@@ -22,6 +22,7 @@ class LossGradients:
         self._task, self._declaration, self._training, self._names = task, declaration, training, names
         self._num_batches = training.accumulate_batches * num_replicas  # of a step
         self._learners = training.all_learners()
+        self._kept = {weight.path for weight in declaration.all_weights() if not weight.trainable}  # statistics, which noise would spoil
         self._adapted = training.adapters.paths(declaration) if training.adapters is not None else []
 
     def compiled(self) -> Any:
@@ -40,7 +41,7 @@ class LossGradients:
             tape.watch([values[name] for names in self._names.values() for name in names])
             tree = values | {path: training.adapters.merged(path, values) for path in self._adapted}  # type: ignore[union-attr]
             if training.weight_noise is not None:
-                tree = training.weight_noise(tree, step, step_seed)
+                tree |= training.weight_noise({path: value for path, value in tree.items() if path not in self._kept}, step, step_seed)
             w = view(
                 self._declaration, tree, training=True, seed=seed, step=step, dtype=training.precision,
                 rematerialized=tuple(training.rematerialized), for_xla=training.xla,
