@@ -30,5 +30,7 @@ def token_loss(loss: Any, hidden: Any, output_weights: tuple[Any, Any], labels: 
     """The loss over real positions: hidden [batch, time, dim], labels [batch, time]; padding weighs 0."""
     table, bias = output_weights
     weights = tf.cast(tf.sequence_mask(lengths, tf.shape(labels)[1]), tf.float32)
+    if hasattr(loss, "over_time"):  # it looks at neighbouring labels
+        return loss.over_time(hidden, table, bias, labels, weights)
     flat = tf.reshape(hidden, [-1, hidden.shape[-1]])  # [batch * time, dim]
     return loss.from_hidden(flat, table, bias, tf.reshape(labels, [-1]), tf.reshape(weights, [-1]))

@@ -14,7 +14,9 @@ from seqcfg.lazy import tf
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
 from seqcfg.losses.targets import targets, token_loss
+from seqcfg.models.minimum_word_errors import MinimumWordErrors
 from seqcfg.models.scheduled_sampling import ScheduledSampling
+from seqcfg.models.speller import Speller
 from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights
 
 
@@ -39,6 +41,10 @@ class EncoderDecoder(Model, type="encoder_decoder"):
     )
     scheduled_sampling: ScheduledSampling | None = param(
         default=None, is_later=True, doc="Feeds the decoder tokens of its own in training; null for the true ones alone."
+    )
+
+    minimum_word_errors: MinimumWordErrors | None = param(
+        default=None, is_later=True, doc="Trains on the errors of the outputs that a beam finds, in recognition; null for the tokens alone."
     )
 
     def check(self) -> Iterator[tuple[str, str, str]]:
@@ -72,9 +78,16 @@ class EncoderDecoder(Model, type="encoder_decoder"):
 
     def losses(self, w: Any, x: Sequence, ids: Any, lengths: Any) -> dict[str, LossSum]:
         """{"loss": sum over the tokens ids [batch, time] of what is said in frames, the end id inside lengths [batch]}."""
+        return {"loss": w.spelling_loss(w.hear(x), ids, lengths)}
+
+    def spelling_loss(self, w: Any, memory: Sequence, ids: Any, lengths: Any) -> LossSum:
+        """Of the tokens ids [batch, time] given what was heard, the end id inside lengths [batch]."""
         inputs, labels, lengths = targets(ids, lengths)
-        hidden = w.hidden(w.hear(x), inputs, lengths)
-        return {"loss": token_loss(self.loss or CrossEntropy(), hidden, w.output_weights(), labels, lengths)}
+        hidden = w.hidden(memory, inputs, lengths)
+        plain = token_loss(self.loss or CrossEntropy(), hidden, w.output_weights(), labels, lengths)
+        if self.minimum_word_errors is None or not w.training:
+            return plain
+        return self.minimum_word_errors(w, memory, ids, lengths, plain)
 
     def scorer(self, w: Any, what: str) -> Speller:
         """The stepper over a memory."""
@@ -92,6 +105,10 @@ class EncoderDecoder(Model, type="encoder_decoder"):
                 hint = "set data.batching.packing: false"
                 raise UserError("scheduled sampling cannot run through rows that hold several texts", hint=hint)
             return self.scheduled_sampling.hidden(w, memory, ids)
+        return w.forced(memory, ids, lengths, packing)
+
+    def forced(self, w: Any, memory: Sequence, ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Any:
+        """As `hidden`, with the given ids at all positions whatever training does."""
         mask = tf.sequence_mask(lengths, tf.shape(ids)[1])
         values = self._target_embedding(w)(ids)
         return w.decoder(Sequence(values, mask, segments=packing.segments, positions=packing.positions, memory=memory)).values
@@ -123,26 +140,3 @@ class EncoderDecoder(Model, type="encoder_decoder"):
 
     def _target_embedding(self, w: Any) -> Any:
         return w.source_embedding if self.target_embedding is None else w.target_embedding
-
-
-class Speller:
-    """The stepper over what a model has heard; see `Stepper`."""
-
-    def __init__(self, w: Any):
-        self._model = w
-        self.vocabulary, self.hidden_size = w.output_weights()[0].shape
-
-    def start(self, memory: Sequence, max_length: Any) -> tuple[Any, Any]:
-        return self._model.start(memory, max_length)
-
-    def step(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:
-        return self._model.step(fixed, moving, tokens, index)
-
-    def look(self, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any, Any]:
-        """As `step`, and the vectors [hypotheses, hidden_size] behind the logits."""
-        moving, hidden = self._model.read(fixed, moving, tokens, index)
-        return moving, self._model.logits(hidden), hidden
-
-    def logits(self, memory: Sequence, ids: Any, lengths: Any) -> Any:
-        shifted, _, lengths = targets(ids, lengths)
-        return self._model.logits(self._model.hidden(memory, shifted, lengths))

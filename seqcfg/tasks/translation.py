@@ -13,7 +13,7 @@ from seqcfg.layers.sequence import packing_of
 from seqcfg.losses.cross_entropy import CrossEntropy
 from seqcfg.losses.loss_sum import LossSum
 from seqcfg.losses.targets import targets, token_loss
-from seqcfg.models.encoder_decoder import Speller
+from seqcfg.models.speller import Speller
 from seqcfg.tasks.text_ids import padded_ids, padded_ids_in_graph
 
 
@@ -41,8 +41,9 @@ class Translation(Task, type="translation"):
                 raise d.misfit(f"there is no tokenizer called {getattr(self, field)!r}", f"tokenizers of this recipe: {known}", field)
         if not getattr(self.model, "reads_text", True):
             raise d.misfit("the model reads frames, not text", "give it source_embedding", "model.source_embedding")
-        if getattr(self.model, "loss", None) is not None:
-            raise d.misfit("the loss of a translation stands in the task", "write it under task.loss", "model.loss")
+        for name, hint in (("loss", "write it under task.loss"), ("minimum_word_errors", "leave it out")):
+            if getattr(self.model, name, None) is not None:
+                raise d.misfit(f"{name} is for models that hear; a translation's loss stands in the task", hint, f"model.{name}")
         d.child("model", self.model, vocabularies[self.source_tokenizer], vocabularies[self.target_tokenizer])
 
     def losses(self, w: Any, batch: dict[str, Any]) -> dict[str, LossSum]:
