@@ -109,4 +109,4 @@ class Joint:
         return self._mixed(self._speller.logits(memory, ids, lengths), scores)
 
     def _mixed(self, logits: Any, scores: Any) -> Any:
-        return (1 - self._weight) * tf.nn.log_softmax(logits) + self._weight * scores
+        return (1 - self._weight) * tf.nn.log_softmax(logits) + self._weight * tf.nn.log_softmax(scores)

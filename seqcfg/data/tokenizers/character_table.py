@@ -12,6 +12,7 @@ from seqcfg.component.reserved_ids import NUM_RESERVED, UNKNOWN
 from seqcfg.component.types import Text
 from seqcfg.data.root import DataRoot
 from seqcfg.data.tokenizers.character import CharacterCodec
+from seqcfg.data.tokenizers.special_tokens import SpecialTokens
 from seqcfg.data.tokenizers.text_rules import TextRules
 from seqcfg.data.tokenizers.token_list import write_tokens
 
@@ -57,7 +58,7 @@ class CharacterTableCodec(CharacterCodec):
     """Ids from 4 on, in the order of the file."""
 
     def __init__(self, folder: Path, rules: TextRules):
-        super().__init__(folder)
+        super().__init__(folder, SpecialTokens([]))
         self.rules = rules
         self.table = {symbol: number for symbol, number in self.table.items() if len(symbol) == 1}
 
