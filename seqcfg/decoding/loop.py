@@ -38,6 +38,7 @@ class Looped(Search):
 
     num_outputs: ClassVar[Any]
     rows: ClassVar[Any]  # rows per sentence
+    streams: ClassVar[bool] = False  # whether it can go on as frames come
 
     def first(self, batch: Any, size: Any) -> Any:
         raise TypeError(f"{type(self).__name__} defines no first")
@@ -60,6 +61,22 @@ class Looped(Search):
         found = self.found(own)
         rows = zip(found.tokens[0].numpy(), found.lengths[0].numpy(), strict=True)
         return os.path.commonprefix([row[:length].tolist() for row, length in rows])
+
+    def waits(self, own: Any, num_frames: Any) -> Any:
+        """Of a search that `streams`: whether a sentence [batch] can go no further with so many frames [batch]."""
+        raise TypeError(f"{type(self).__name__} defines no waits")
+
+    def behind(self, own: Any) -> Any:
+        """Frames [batch] at the beginning that are no longer looked at."""
+        raise TypeError(f"{type(self).__name__} defines no behind")
+
+    def leading(self, own: Any, is_last: Any) -> tuple[Any, Any]:
+        """Tokens [time] and their number of the best text so far of the only sentence; when all is over, of the best complete one."""
+        raise TypeError(f"{type(self).__name__} defines no leading")
+
+    def resumed(self, own: Any, num_read: Any, num_told: Any) -> Any:
+        """The state without so many frames at the beginning and so many tokens [batch] that all texts begin with."""
+        raise TypeError(f"{type(self).__name__} defines no resumed")
 
     def __call__(self, stepper: Any, inputs: Any, max_length: Any, *, limits: Any = None, lines: Any = None) -> Hypotheses:
         """Returns `num_outputs` hypotheses per sentence; a score of -inf marks a place that could not be filled.

@@ -14,7 +14,7 @@ from seqcfg.decoding.lattice import choose
 from seqcfg.decoding.loop import Looped, State
 from seqcfg.decoding.rows import extent, take_rows
 from seqcfg.decoding.stepper import Hypotheses
-from seqcfg.decoding.transducer_greedy import TransducerGreedy
+from seqcfg.decoding.transducer_greedy import TransducerGreedy, shifted
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
@@ -46,6 +46,7 @@ class TransducerBeam(Looped, type="transducer_beam"):
 
     needs: ClassVar[str] = "lattice"
     joins_priors: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
 
     width: PositiveInt = param(default=5, doc="Texts kept alive per sentence.")
     n_best: PositiveInt = param(default=1, doc="Outputs returned per sentence, best first; at most the width.")
@@ -98,6 +99,24 @@ class TransducerBeam(Looped, type="transducer_beam"):
         rows = list(zip(own.sequences[0].numpy()[alive], own.lengths[0].numpy()[alive], strict=True))
         ends = list(zip(own.best_sequences[0].numpy()[complete], own.best_lengths[0].numpy()[complete], strict=True))
         return os.path.commonprefix([row[:length].tolist() for row, length in (rows + ends if rows else ends[:1])])
+
+    def waits(self, own: Texts, num_frames: Any) -> Any:
+        return tf.reduce_any((own.frame >= num_frames[:, None]) & (own.scores > IMPOSSIBLE), axis=1)
+
+    def behind(self, own: Texts) -> Any:
+        return tf.reduce_min(tf.where(own.scores > IMPOSSIBLE, own.frame, own.frame.dtype.max), axis=1)
+
+    def leading(self, own: Texts, is_last: Any) -> tuple[Any, Any]:
+        best = tf.argmax(own.scores[0], output_type=tf.int32)
+        alive, complete = (own.sequences[0, best], own.lengths[0, best]), (own.best_sequences[0, 0], own.best_lengths[0, 0])
+        return tuple(tf.where(is_last, one, other) for one, other in zip(complete, alive, strict=True))
+
+    def resumed(self, own: Texts, num_read: Any, num_told: Any) -> Texts:
+        return own._replace(
+            frame=own.frame - num_read[:, None],
+            sequences=shifted(own.sequences, num_told),
+            lengths=own.lengths - num_told[:, None],
+        )
 
     def advance(self, lattice: Any, state: State) -> State:
         own = self._completed(lattice, state)

@@ -33,6 +33,7 @@ class TransducerGreedy(Looped, type="transducer_greedy"):
     """
 
     needs: ClassVar[str] = "lattice"
+    streams: ClassVar[bool] = True
 
     tokens_per_frame: PositiveInt = param(default=10, doc="The most tokens that one frame may write.")
     frames_at_once: PositiveInt = param(default=8, doc="Frames that a step looks at; changes speed only.", affects="nothing")
@@ -53,6 +54,23 @@ class TransducerGreedy(Looped, type="transducer_greedy"):
     def found(self, own: Walk) -> Hypotheses:
         score = own.log_probabilities[:, None]
         return Hypotheses(own.sequences[:, None], own.lengths[:, None], score, score, own.is_over)
+
+    def waits(self, own: Walk, num_frames: Any) -> Any:
+        return own.frame >= num_frames
+
+    def behind(self, own: Walk) -> Any:
+        return own.frame
+
+    def leading(self, own: Walk, is_last: Any) -> tuple[Any, Any]:
+        return own.sequences[0], own.lengths[0]
+
+    def resumed(self, own: Walk, num_read: Any, num_told: Any) -> Walk:
+        return own._replace(
+            frame=own.frame - num_read,
+            sequences=shifted(own.sequences, num_told),
+            lengths=own.lengths - num_told,
+            is_over=tf.zeros_like(own.is_over),
+        )
 
     def advance(self, lattice: Any, state: State) -> State:
         own: Walk = state.own
@@ -96,3 +114,11 @@ def write_rows(table: Any, places: Any, values: Any) -> Any:
     """The table [rows, time] with values [rows] at each row's place; those past the end are left out, as are values of 0."""
     here = (tf.range(tf.shape(table)[1]) == places[:, None]) & (values > 0)[:, None]
     return tf.where(here, values[:, None], table)
+
+
+def shifted(table: Any, count: Any) -> Any:
+    """The table [..., time] without its first `count` [batch] columns, with zeros behind."""
+    size = tf.shape(table)[-1]
+    places = tf.range(size) + tf.reshape(count, [-1] + [1] * (table.shape.rank - 1))
+    places = tf.broadcast_to(places, tf.shape(table))
+    return tf.where(places < size, tf.gather(table, tf.minimum(places, size - 1), batch_dims=table.shape.rank - 1), 0)

@@ -70,6 +70,15 @@ class Transducer(Model, type="transducer"):
         """Frames -> what the joint network adds up, values [batch, frames, joint_width] with a mask."""
         return w.join_frames(self._encoded(w, x))
 
+    def begin(self, w: Any, x: Sequence, max_length: Any) -> tuple[Any, Any]:
+        """(fixed, moving) of hearing as frames come: `x` has their rows and width."""
+        return w.encoder.start(x, max_length)
+
+    def hear_on(self, w: Any, x: Sequence, fixed: Any, moving: Any) -> tuple[Sequence, Any]:
+        """As `hear` of the next frames [rows, a number of whole strides, width], and the state after them."""
+        y, moving = w.encoder.step(x, fixed, moving)
+        return w.join_frames(y), moving
+
     def losses(self, w: Any, x: Sequence, ids: Any, lengths: Any) -> dict[str, LossSum]:
         """{"loss": -log p(text | frames)} of ids [batch, time] with the end id, which is no token here, inside lengths [batch].
 

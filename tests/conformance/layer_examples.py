@@ -9,7 +9,7 @@ from seqcfg.layers.audio.frames import AppendFrames, Deltas, StackFrames
 from seqcfg.layers.audio.log_mel import LogMel
 from seqcfg.layers.audio.spec_augment import SpecAugment
 from seqcfg.layers.audio.speed_perturbation import SpeedPerturbation
-from seqcfg.layers.audio.whole import UtteranceLayer
+from seqcfg.layers.audio.whole import TrainingLayer, UtteranceLayer
 from seqcfg.layers.composition.parallel import Branch, Parallel
 from seqcfg.layers.composition.residual import Residual
 from seqcfg.layers.composition.sequential import Repeat, Sequential
@@ -97,7 +97,9 @@ LAYERS = (
 
 # They read the future, or positions that are not there yet: step-by-step use is refused.
 WHOLE_SEQUENCE_ONLY = {"bidirectional", "multi_head_attention"} | convolution_examples.WHOLE_SEQUENCE_ONLY
-WHOLE_SEQUENCE_ONLY |= {name for name, layer in LAYERS.items() if isinstance(layer, UtteranceLayer)}
+WHOLE_SEQUENCE_ONLY |= {
+    name for name, layer in LAYERS.items() if isinstance(layer, UtteranceLayer) and not isinstance(layer, TrainingLayer)
+}
 
 STRIDES = convolution_examples.STRIDES  # they take so many positions at a time
 CHANGES_LENGTH = convolution_examples.CHANGES_LENGTH

@@ -187,6 +187,8 @@ def test_steps_give_what_the_whole_sequence_gives(name, declaration):
     w = view(declaration, weights(declaration))
     size = STRIDES.get(name, 1)
     whole = Sequence(batch(name, 3, 5 // size * size, 1), memory=memory())
+    if name == "log_mel":
+        pytest.skip("its first step needs samples before it: see test_log_mel")
     if name in WHOLE_SEQUENCE_ONLY:
         with pytest.raises(UserError, match="step by step"):
             w.start(whole, 7)

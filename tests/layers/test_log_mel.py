@@ -160,3 +160,19 @@ def test_settings_that_cannot_be_are_refused_with_a_remedy():
     wrong["edges"] = {"edges": "reflect"}
     for field, fields in wrong.items():
         assert [(name, bool(hint)) for name, _, hint in LogMel(**fields).check()] == [(field, True)]
+
+
+@pytest.mark.parametrize("fields", [KALDI, {"pre_emphasis": 0.97, "dither": 0.5}])
+def test_a_stream_of_whole_steps_gives_the_frames_of_the_whole_utterance(fields):
+    layer = LogMel(**fields)
+    samples, lead = sound(5000).astype(np.float32)[None], layer.framing.before + layer.framing.size - layer.framing.step
+    expected, w = ours(layer, samples[0])[0][0], view(declare(layer, ()), {})
+    fixed, moving = w.start(Sequence(samples[:, :lead]), 1)
+    parts = []
+    for at in range(lead, 5000, 480):
+        chunk = samples[:, at : at + 480]
+        padded = np.pad(chunk, [[0, 0], [0, 480 - chunk.shape[1]]])
+        y, moving = w.step(Sequence(padded, tf.sequence_mask([chunk.shape[1]], 480), start=tf.constant(at - lead)), fixed, moving)
+        assert int(y.start) == (at - lead) // 160
+        parts.append(y.values[y.mask])
+    np.testing.assert_allclose(tf.concat(parts, 0), expected, atol=1e-4)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from seqcfg.component.component import param
 from seqcfg.component.types import NonNegativeFloat, PositiveFloat, PositiveInt
+from seqcfg.errors import UserError
 from seqcfg.initializers.draw import normal
 from seqcfg.layers.audio.framing import Edges, Framing, Place
 from seqcfg.layers.audio.spectrum import MelScale, Window, mel_filters, window
@@ -100,6 +101,21 @@ class LogMel(UtteranceLayer, type="log_mel"):
         spectrum = self._spectrum(self.framing.frames(samples, lengths))
         mask = None if x.mask is None else tf.sequence_mask(self.framing.count(lengths), tf.shape(spectrum)[1])
         return Sequence(tf.cast(self._log(self._bands(spectrum)), w.context.dtype), mask)
+
+    def start(self, w: Any, sequence: Sequence, max_length: Any) -> tuple[Any, Any]:
+        """The values of `sequence` are the samples [rows, frame - step] that stand before those of the first step."""
+        if self.frames != "inside":
+            raise UserError(f"{w.path}: frames that are centered cannot be made step by step", hint="set frames: inside")
+        return {}, {"left": self._scaled(w, sequence)}
+
+    def step(self, w: Any, x: Sequence, fixed: Any, moving: Any) -> tuple[Sequence, Any]:
+        """Samples of whole steps -> as many frames; one is real when its last step is."""
+        size, step = self.framing.before + self.framing.size, self.framing.step
+        samples = tf.concat([moving["left"], self._scaled(w, x)], 1)
+        frames = tf.signal.frame(samples, size, step, axis=1)[:, : tf.shape(x.values)[1] // step]
+        mask = None if x.mask is None else tf.sequence_mask(x.lengths() // step, tf.shape(frames)[1])
+        values = tf.cast(self._log(self._bands(self._spectrum(frames))), w.context.dtype)
+        return Sequence(values, mask, start=None if x.start is None else x.start // step), {"left": samples[:, tf.shape(x.values)[1] :]}
 
     @property
     def framing(self) -> Framing:

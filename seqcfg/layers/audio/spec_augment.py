@@ -7,12 +7,12 @@ from typing import Any, Literal
 from seqcfg.component.component import param
 from seqcfg.component.types import NonNegativeInt, Probability
 from seqcfg.initializers.draw import whole
-from seqcfg.layers.audio.whole import UtteranceLayer
+from seqcfg.layers.audio.whole import TrainingLayer
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
 
 
-class SpecAugment(UtteranceLayer, type="spec_augment"):
+class SpecAugment(TrainingLayer, type="spec_augment"):
     """Warps time and masks stretches of time and of frequency (arXiv:1904.08779, section 2), in training only.
 
     Warping moves one frame c by w and stretches what lies before and after it linearly; |w| is at most

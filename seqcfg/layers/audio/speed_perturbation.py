@@ -12,7 +12,7 @@ from seqcfg.component.component import param
 from seqcfg.component.types import rules
 from seqcfg.initializers.draw import whole
 from seqcfg.layers.audio.resampling import ZERO_CROSSINGS, sinc_kernel
-from seqcfg.layers.audio.whole import UtteranceLayer
+from seqcfg.layers.audio.whole import TrainingLayer
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import np, tf
 
@@ -20,7 +20,7 @@ Speed = Annotated[float, rules("0.9 and 1.1 are usual", minimum=0.25, maximum=4)
 MAX_DENOMINATOR = 100  # each of them is a filter
 
 
-class SpeedPerturbation(UtteranceLayer, type="speed_perturbation"):
+class SpeedPerturbation(TrainingLayer, type="speed_perturbation"):
     """Plays each utterance at one of some speeds, chosen evenly, in training only (Ko et al. 2015, Interspeech).
 
     Pitch and length change, as on a tape: y[m] is the sound at sample speed * m, band-limited. L samples become
