@@ -90,9 +90,11 @@ def _sample_of(trained: Any, source: str | None, data_root: str | None, cache_ro
                 found.append(prepare(trained.experiment, progress, data_root=data_root, cache_root=cache_root))
         return found[0]
 
-    def representative(count: int) -> list[str]:
-        texts = recipe.task.sources(columns_of(prepared(), "train"))
-        return texts[:: max(1, len(texts) // count)][:count]
+    def representative(count: int) -> list[tuple[str, str]]:
+        columns = columns_of(prepared(), "train")
+        references = [one if isinstance(one, str) else one[0] for one in recipe.task.references(columns)]
+        pairs = list(zip(recipe.task.sources(columns), references, strict=True))
+        return pairs[:: max(1, len(pairs) // count)][:count]
 
     if source:
         return Sample(_lines_of(source), [], representative)

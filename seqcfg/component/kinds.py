@@ -228,7 +228,7 @@ class Metric(Component, kind="metric"):
 class Exporter(Component, kind="exporter"):
     """Writes a trained run in a format that is used without seqcfg.
 
-    `write(trained, folder, sample) -> signatures` writes into a new folder. `version` numbers the folder, `tolerance` says how
+    `write(trained, folder, sample) -> signatures` writes into a new folder. `version` numbers the folder, `bounds` says how
     far the model may be from the run. `client` is the program in export/clients/ that runs the model on texts, or "".
     """
 
@@ -253,6 +253,9 @@ class Exporter(Component, kind="exporter"):
         return {}
 
     if TYPE_CHECKING:
+
+        @property
+        def bounds(self) -> Any: ...
 
         def write(self, trained: Any, folder: Any, sample: Any) -> dict[str, Any]: ...
 

@@ -81,7 +81,7 @@ class Export:
         recipe = self._trained.experiment.recipe
         metrics = recipe.evaluation.metrics if recipe.evaluation else []
         parameters = sum(4 * array.size for array in self._trained.weights.values())  # as a checkpoint without slots holds them
-        return compare(self._sample, self._run, theirs, (parameters, size_of(folder)), exporter.tolerance, metrics)
+        return compare(self._sample, self._run, theirs, (parameters, size_of(folder)), exporter.bounds, metrics)
 
     def _decode(self) -> Probed:
         """What the run gives for the sample, here; and what single lines cost it, in a process of its own."""
@@ -99,7 +99,7 @@ class Export:
     def _judge(self, exporter: Any, place: Path, parity: Parity | None) -> None:
         if parity is None:
             return
-        tolerance = exporter.tolerance
+        tolerance = exporter.bounds
         about = {"run": self._trained.label, "exporter": exporter.label, "version": exporter.version, "verdict": "accepted"}
         if parity.problems:
             about["verdict"] = "refused" if tolerance.beyond == "refuse" else "kept with a warning"

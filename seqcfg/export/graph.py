@@ -30,7 +30,7 @@ def exported_module(trained: Any, include_tokenizer: bool) -> tuple[Any, dict[st
     _refuse_what_is_outside(trained.experiment.recipe.decoding or Decoding())
     module = new_module(trained)
     search = search_of(trained, module.weights)
-    signatures = {"ids": concrete(lambda **inputs: _ids_outputs(search(cut(inputs, trained))), specs(trained))}
+    signatures = {"ids": concrete(lambda **inputs: ids_outputs(search(cut(inputs, trained))), specs(trained))}
     score = scoring_of(trained, module.weights)
     if hasattr(task, "encode_pairs"):
         signatures["score_ids"] = concrete(score, specs(trained) | _target_specs())
@@ -92,8 +92,8 @@ def _refuse_what_is_outside(settings: Any) -> None:
             raise UserError(f"decoding.{field}: exported graphs do not do that", hint=f"export without it: --set decoding.{field}=null")
 
 
-def search_of(trained: Any, weights: dict[str, Any]) -> Any:
-    """The recipe's search as a function of the task's inputs; buffers are as long as the longest row demands."""
+def search_of(trained: Any, weights: dict[str, Any], **context: Any) -> Any:
+    """The recipe's search as a function of the task's inputs; buffers are as long as the longest row demands. `context` is for views."""
     recipe = trained.experiment.recipe
     settings: Any = recipe.decoding or Decoding()
 
@@ -102,7 +102,7 @@ def search_of(trained: Any, weights: dict[str, Any]) -> Any:
         limits = _limits(settings, lengths)
         member = Member(recipe.task, trained.declaration, weights, trained.codecs, trained.precision)
         inputs = inputs | _floors(settings, lengths, limits)
-        stepper = compose([member], settings, [member.view()], inputs)
+        stepper = compose([member], settings, [member.view(**context)], inputs)
         most = tf.maximum(tf.reduce_max(limits), 0)  # as long as the longest row may become: one search is enough
         return settings.search(stepper, inputs, most, limits=limits, lines=tf.range(tf.shape(lengths)[0]))
 
@@ -154,7 +154,7 @@ def _texts(name: str) -> Any:
     return tf.TensorSpec([None], tf.string, name=name)
 
 
-def _ids_outputs(found: Any) -> dict[str, Any]:
+def ids_outputs(found: Any) -> dict[str, Any]:
     return {"ids": found.tokens, "lengths": found.lengths, "scores": found.scores}
 
 
@@ -166,3 +166,13 @@ def _text_outputs(task: Any, codecs: dict[str, Any], text: Any, found: Any) -> d
     texts, scores = tf.where(is_blank, "", texts), tf.where(is_blank, 0.0, found.scores)
     outputs = {"text": texts[:, 0], "scores": scores[:, 0]}
     return outputs if number == 1 else outputs | {"n_best_text": texts, "n_best_scores": scores}
+
+
+def described(signature: Any) -> dict[str, Any]:
+    """{"inputs", "outputs": {name: [dtype, shape]}} of a concrete function."""
+
+    def specs_of(tensors: dict[str, Any]) -> dict[str, Any]:
+        return {name: [tensor.dtype.name, list(tensor.shape)] for name, tensor in tensors.items()}
+
+    positional, named = signature.structured_input_signature
+    return {"inputs": specs_of({one.name: one for one in positional} | named), "outputs": specs_of(signature.structured_outputs)}

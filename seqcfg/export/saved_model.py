@@ -8,7 +8,7 @@ from typing import Any
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
 from seqcfg.component.types import NonNegativeInt, PositiveInt
-from seqcfg.export.graph import exported_module
+from seqcfg.export.graph import described, exported_module
 from seqcfg.export.sample import Sample
 from seqcfg.export.tolerance import Tolerance
 from seqcfg.export.warmup import write_warmup
@@ -32,6 +32,10 @@ class SavedModel(Exporter, type="saved_model"):
     tolerance: Tolerance = param(factory=Tolerance, doc="How far the model may be from the run.", affects="nothing")
 
     @property
+    def bounds(self) -> Tolerance:
+        return self.tolerance
+
+    @property
     def client(self) -> str:
         return "saved_model" if self.include_tokenizer else ""
 
@@ -41,7 +45,7 @@ class SavedModel(Exporter, type="saved_model"):
         tf.saved_model.save(module, str(folder), signatures=signatures)
         if requests := self._requests(trained, signatures, [line for line in sample.lines if line.strip()]):
             write_warmup(folder, trained.experiment.name, requests)
-        return {name: _described(signature) for name, signature in signatures.items()}
+        return {name: described(signature) for name, signature in signatures.items()}
 
     def _requests(self, trained: Any, signatures: dict[str, Any], lines: list[str]) -> list[tuple[str, dict[str, Any]]]:
         """Every signature called with single lines, short ones and long ones."""
@@ -55,11 +59,3 @@ class SavedModel(Exporter, type="saved_model"):
             by_signature["serving_default"] = {"text": text} if self.include_tokenizer else ids
             requests += [(name, by_signature[name]) for name in signatures]
         return requests
-
-
-def _described(signature: Any) -> dict[str, Any]:
-    def specs(tensors: dict[str, Any]) -> dict[str, Any]:
-        return {name: [tensor.dtype.name, list(tensor.shape)] for name, tensor in tensors.items()}
-
-    positional, named = signature.structured_input_signature
-    return {"inputs": specs({one.name: one for one in positional} | named), "outputs": specs(signature.structured_outputs)}

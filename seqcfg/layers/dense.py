@@ -28,7 +28,7 @@ class Dense(Layer, type="dense"):
 
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., dim] -> [..., units]."""
-        return activate(self.activation, affine(x, w.kernel, w.bias if self.use_bias else None))
+        return activate(self.activation, w.product(x, w.kernel, w.bias if self.use_bias else None))
 
 
 def affine(x: Any, kernel: Any, bias: Any = None) -> Any:

@@ -32,11 +32,13 @@ class Embedding(Layer, type="embedding"):
 
     def __call__(self, w: Any, ids: Any) -> Any:
         """ids [...] int -> [..., dim]. Ids beyond the table are not caught here: inputs are checked when they are prepared."""
-        vectors = tf.gather(w.table, ids)
+        vectors = w.rows("table", ids)
         return vectors * math.sqrt(self.dim) if self.scale == "sqrt_dim" else vectors
 
     def project(self, w: Any, hidden: Any) -> Any:
         """hidden [..., dim] -> one score per id [..., vocabulary]: the inner products with the rows, never scaled."""
+        if w.context.products is not None:
+            return w.product(hidden, tf.transpose(w.table), name="project")
         vocabulary = w.table.shape[0]
         scores = tf.matmul(tf.reshape(hidden, [-1, self.dim]), w.table, transpose_b=True)
         scores = tf.reshape(scores, tf.concat([tf.shape(hidden)[:-1], [vocabulary]], 0))

@@ -27,6 +27,7 @@ class Context:
     for_xla  whether XLA will compile what is traced: it has operations of its own that plain graphs lack
     watched  None, or where layers that attend to a memory leave their weights by path, for who looks at them
     observer called with (path, what, tensor or structure) for what layers give out, in order; None for nobody
+    products None, or what takes the place of affine maps: called with (place, x, kernel, bias), see `View.product`
     """
 
     training: bool = False
@@ -40,6 +41,7 @@ class Context:
     prepared: dict[str, Any] = dataclasses.field(default_factory=dict)
     for_xla: bool = False
     observer: Any = None
+    products: Any = None
 
 
 class View:
@@ -116,6 +118,22 @@ class View:
     def prepared(self, make: Any) -> Any:
         """What `prepare` kept, else make(), as where steps are traced without their start."""
         return self.context.prepared[self.path] if self.path in self.context.prepared else make()
+
+    def rows(self, name: str, ids: Any) -> Any:
+        """Rows of a weight by number, ids [...] -> [..., width]; a weight that is stored as integers converts these rows alone."""
+        value = self._tree[self._node.weights[name].path]
+        return value.rows(ids) if hasattr(value, "rows") else tf.gather(getattr(self, name), ids)
+
+    def product(self, x: Any, kernel: Any, bias: Any = None, name: str = "") -> Any:
+        """x [..., dim] times kernel [dim, units], plus bias: the place where quantisation takes hold of this layer.
+
+        `name` tells the products of one layer apart.
+        """
+        from seqcfg.layers.dense import affine
+
+        if self.context.products is None:
+            return affine(x, kernel, bias)
+        return self.context.products(f"{self.path}:{name}" if name else self.path, x, kernel, bias)
 
     def seed(self) -> Any:
         """An int32 [2] seed of this place and step; a second draw in the same place gets another one."""

@@ -13,7 +13,7 @@ from seqcfg.errors import UserError
 from seqcfg.initializers.glorot import GlorotUniform
 from seqcfg.layers.attention import cache, masks
 from seqcfg.layers.attention.scores import attend, merge_heads, split_heads
-from seqcfg.layers.dense import Dense, affine
+from seqcfg.layers.dense import Dense
 from seqcfg.layers.position.rotary import Rotary
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
@@ -106,10 +106,10 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         if self.attend_to == "memory":  # hypotheses of a sentence become positions of one query: no copy of the memory per hypothesis
             rows, dim = tf.shape(fixed["keys"])[0], x.values.shape[-1]
             joined = w.prepared(lambda: self._joined(w, ["query"]))
-            queries = self._apply(tf.reshape(x.values, [rows, -1, dim]), ["query"], joined)[0]
+            queries = self._apply(w, tf.reshape(x.values, [rows, -1, dim]), ["query"], joined)[0]
             y = self._read(w, queries, fixed["keys"], fixed["values"], fixed.get("bias"))
             return x.with_values(tf.reshape(y, [-1, 1, y.shape[-1]])), moving
-        parts = self._apply(x.values, self._projected, w.prepared(lambda: self._joined(w, self._projected)))
+        parts = self._apply(w, x.values, self._projected, w.prepared(lambda: self._joined(w, self._projected)))
         queries, keys, values = self._rotate(x, *self._with_values(parts, x.values))
         write = cache.write_for_xla if w.context.for_xla else cache.write
         moving = {"keys": write(moving["keys"], x.start, keys), "values": write(moving["values"], x.start, values)}
@@ -155,15 +155,15 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
 
         The scale of the scores is put into the query's kernel, which is smaller than the queries.
         """
-        return self._apply(values, names, self._joined(w, names))
+        return self._apply(w, values, names, self._joined(w, names))
 
     def _joined(self, w: Any, names: list[str]) -> list[Any]:
         """One kernel for the projections of these names, and one bias where there are biases."""
         parts = zip(*[self._map_weights(w, name) for name in names], strict=True)
         return [tf.concat(part, -1) if len(names) > 1 else part[0] for part in parts if part[0] is not None]
 
-    def _apply(self, values: Any, names: list[str], joined: list[Any]) -> list[Any]:
-        y = affine(values, *joined)
+    def _apply(self, w: Any, values: Any, names: list[str], joined: list[Any]) -> list[Any]:
+        y = w.product(values, *joined, name="-".join(names))
         heads = [self.num_heads if name == "query" else self._kv_heads for name in names]
         if len(names) == 1:
             return [split_heads(y, heads[0])]

@@ -13,7 +13,7 @@ from seqcfg.initializers.glorot import GlorotUniform
 from seqcfg.layers.attention import masks
 from seqcfg.layers.attention.reach import Reach
 from seqcfg.layers.attention.scores import merge_heads, split_heads, weights
-from seqcfg.layers.dense import Dense, affine
+from seqcfg.layers.dense import Dense
 from seqcfg.layers.position.sinusoidal import SinusoidalPosition
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
@@ -81,7 +81,7 @@ class RelativeAttention(SequenceLayer, type="relative_attention"):
         """values [batch, time, dim] -> queries, keys and values, each [batch, heads, time, head_dim], by one product."""
         views = [w.query, w.key, w.value]
         bias = tf.concat([view.bias for view in views], 0) if self.use_bias else None
-        y = affine(values, tf.concat([view.kernel for view in views], 1), bias)
+        y = w.product(values, tf.concat([view.kernel for view in views], 1), bias, name="query-key-value")
         return [split_heads(part, self.num_heads) for part in tf.split(y, 3, -1)]
 
     def _read(self, w: Any, queries: Any, keys: Any, values: Any, bias: Any) -> Any:

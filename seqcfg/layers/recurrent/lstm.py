@@ -11,7 +11,6 @@ from seqcfg.component.types import PositiveFloat, PositiveInt
 from seqcfg.initializers.constant import Ones
 from seqcfg.initializers.glorot import GlorotUniform
 from seqcfg.layers.activation import activate
-from seqcfg.layers.dense import affine
 from seqcfg.layers.recurrent import native
 from seqcfg.layers.recurrent.gates import clipped, normalized
 from seqcfg.layers.recurrent.loop import Inside, Tensors
@@ -103,7 +102,8 @@ class LSTM(Recurrence, type="lstm"):
         return {"output": (self.projection or self.units,), "cell": (self.units,)}
 
     def project(self, w: Any, x: Sequence, state: Tensors) -> Tensors:
-        return {"gates": affine(x.values, self._kernels(w)[0], None if "bias" in self._added(w) or not self.use_bias else w.bias)}
+        bias = None if "bias" in self._added(w) or not self.use_bias else w.bias
+        return {"gates": w.product(x.values, self._kernels(w)[0], bias, name="input")}
 
     def inside(self, w: Any) -> tuple[Tensors, Tensors]:
         names = ("gate_kernel", "projection")

@@ -1,0 +1,43 @@
+"""`seqcfg run`: outputs of an exported model, for a first look at it."""
+
+from __future__ import annotations
+
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.argument("model", type=click.Path())
+@click.option("--input", "source", type=click.Path(), required=True, help="File of one input per line, plain or .gz; - is standard input.")
+@click.option("--scores", is_flag=True, help="Write the score behind each output, after a tab.")
+@click.option("--threads", default=1, show_default=True, help="Threads that TFLite may use.")
+def command(model: str, source: str, scores: bool, threads: int) -> None:
+    """Runs MODEL on lines: a folder that `seqcfg export` wrote, or the model.tflite in one.
+
+    A TFLite model needs ai-edge-litert alone. A SavedModel is run by TensorFlow Serving, `seqcfg serve` or a client of docs/exporting.md.
+    """
+    from seqcfg.data.line_stream import LineStream
+
+    answer = _opened(Path(model), threads)
+    for line in LineStream(source).texts():
+        if line is None:  # the writer pauses
+            continue
+        text, score = answer([line])[0]
+        click.echo(f"{text}\t{score:.6g}" if scores else text)
+
+
+def _opened(place: Path, threads: int) -> Any:
+    """What answers a list of texts with (text, score) each."""
+    from seqcfg.errors import UserError
+    from seqcfg.export.probe import CLIENTS
+
+    folder = place.parent if place.is_file() else place
+    if not (folder / "model.tflite").is_file():
+        raise UserError(f"{folder} holds no model.tflite", hint="name a folder such as RUN/exports/tflite-float32/1")
+    client = ModuleType("client")
+    SourceFileLoader("client", str(CLIENTS / "tflite.py")).exec_module(client)
+    return client.Model(str(folder), threads)

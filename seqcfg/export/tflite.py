@@ -1,0 +1,121 @@
+"""TFLite (LiteRT): one file for phones and small machines, with search, or step by step with explicit caches."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from seqcfg.component.component import param
+from seqcfg.component.kinds import Exporter
+from seqcfg.component.types import PositiveInt
+from seqcfg.decoding.settings import Decoding
+from seqcfg.errors import UserError
+from seqcfg.export.graph import described
+from seqcfg.export.operators import operators_of
+from seqcfg.export.sample import Sample
+from seqcfg.export.tflite_convert import convert
+from seqcfg.export.tflite_graph import Precision, signatures_of
+from seqcfg.export.tolerance import Tolerance
+
+MODEL, ABOUT = "model.tflite", "model.json"
+TOLERANCES = {
+    "float32": Tolerance(identical_share=0.98),
+    "float16": Tolerance(identical_share=0.9, score_difference=0.05, metric_loss=0.5),
+    "dynamic_int8": Tolerance(identical_share=0.6, score_difference=0.3, metric_loss=1.0),
+    "int8": Tolerance(identical_share=0.3, score_difference=1.0, metric_loss=2.0),
+}
+STANDALONE = ("sentencepiece", "byte")  # tokenizers that the client knows without seqcfg
+
+
+class TFLite(Exporter, type="tflite"):
+    """A folder with model.tflite, the tokenizers' files and model.json, which says how to use them; runs under ai-edge-litert.
+
+    Signatures, of one sentence each: `decode` takes the task's ids and gives `ids` [1, n_best, time], `lengths` and `scores`;
+    `encode` gives the state of a search and `step` takes it with `tokens` [rows] and gives `logits` [rows, vocabulary] and the
+    caches as explicit tensors. dynamic_int8 keeps weights in 8 bits, with a scale for each row, and rounds activations as they
+    come; int8 fixes their ranges by sample texts, so that every product of a layer is one of integers, and leaves sums,
+    normalisation and softmax in floating point.
+    """
+
+    version: PositiveInt = param(default=1, doc="Number of the version folder.")
+    precision: Precision = param(default="float32", doc="How numbers are kept and multiplied.")
+    include_search: bool = param(default=True, doc="Whether the recipe's search is in the file, as the signature decode.")
+    allow_flex: bool = param(default=False, doc="Whether operators of TensorFlow may be used, which need a runtime of its size.")
+    num_representative: PositiveInt = param(default=100, doc="Training examples that show int8 the ranges of activations.")
+    tolerance: Tolerance | None = param(
+        default=None, doc="How far the model may be from the run; null takes what is usual for the precision.", affects="nothing"
+    )
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        if self.allow_flex and self.precision == "int8":
+            yield "allow_flex", "int8 is for machines that have no TensorFlow", "leave it out"
+
+    @property
+    def label(self) -> str:
+        return f"tflite-{self.precision}"
+
+    @property
+    def bounds(self) -> Tolerance:
+        return self.tolerance or TOLERANCES[self.precision]
+
+    @property
+    def client(self) -> str:
+        return "" if self.allow_flex else "tflite"
+
+    @classmethod
+    def variant(cls, name: str) -> Any:
+        if name and name not in get_args(Precision):
+            raise UserError(f"tflite has no precision {name!r}", hint=f"there are {', '.join(get_args(Precision))}")
+        return cls(precision=name) if name else cls()  # type: ignore[arg-type]
+
+    def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
+        """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""
+        about = _about(trained)
+        pairs = sample.representative(self.num_representative) if self.precision == "int8" else []
+        if self.precision == "int8" and not pairs:
+            raise UserError("int8 needs examples that show the ranges of activations", hint="export where the training data is")
+        module, signatures = signatures_of(trained, self.precision, self.include_search, pairs)
+        with tempfile.TemporaryDirectory() as place:
+            data = convert(module, signatures, self.precision, self.allow_flex, place)
+        folder.mkdir(parents=True)
+        (folder / MODEL).write_bytes(data)
+        (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        for name, codec in trained.codecs.items():
+            shutil.copytree(codec.folder, folder / "tokenizers" / name)
+        return {name: described(signature) for name, signature in signatures.items()}
+
+    def figures(self, folder: Path) -> dict[str, float]:
+        """The shares of multiply-adds on integers, and how many operators there are."""
+        found = operators_of((folder / MODEL).read_bytes())
+        shares = {"int8_share": found.multiplied.share, "hybrid_int8_share": found.multiplied.hybrid_share}
+        return shares | {"operators": float(sum(found.operators.values()))}
+
+
+def _about(trained: Any) -> dict[str, Any]:
+    """What a client must know besides the signatures. Raises UserError for tokenizers that only seqcfg knows."""
+    recipe = trained.experiment.recipe
+    settings: Any = recipe.decoding or Decoding()
+    task, names = recipe.task, {id(codec): name for name, codec in trained.codecs.items()}
+    example = task.encode_texts(trained.codecs, ["a"])
+    source = next(name for name in example if not name.endswith("_length"))
+    tokenizers = {}
+    for side, codec in (("source_tokenizer", task.source_codec(trained.codecs)), ("target_tokenizer", task.target_codec(trained.codecs))):
+        name = names[id(codec)]
+        kind = recipe.tokenizers[name].type
+        if kind not in STANDALONE:
+            raise UserError(
+                f"tokenizers.{name}: a TFLite model with the tokenizer {kind} needs seqcfg to be used", hint="export it as saved_model"
+            )
+        file = next((path.name for path in sorted(codec.folder.iterdir()) if path.is_file()), "")
+        tokenizers[side] = {"type": kind, "file": f"tokenizers/{name}/{file}"}
+    return {
+        "input": source,
+        "source_has_end": int(example[source][0, -1]) == 3,
+        **tokenizers,
+        "max_source_length": settings.max_source_length,
+        "longest": [settings.length_limit.longest(length, settings.max_length) for length in range(settings.max_source_length + 1)],
+    }

@@ -1,0 +1,175 @@
+"""A TFLite model does what the run does under ai-edge-litert alone, with the whole search inside or step by step."""
+
+import json
+import sys
+from importlib.machinery import SourceFileLoader
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from seqcfg.commands.run import command
+from seqcfg.decoding.decoder import Decoder
+from seqcfg.errors import UserError
+from seqcfg.export import artefact, integers
+from seqcfg.export.manifest import read_manifest
+from seqcfg.export.operators import operators_of
+from seqcfg.export.probe import CLIENTS
+from seqcfg.export.sample import Sample
+from seqcfg.export.tflite import TFLite
+from seqcfg.export.tolerance import Tolerance
+from seqcfg.tasks.trained import open_run
+from tests.evaluation.small_run import make_run
+from tests.export import alone
+
+LINES = ["twenty-one", "", "one", "ninety-nine thousand", "naïve — 😀", "a" * 40]
+PAIRS = [("one", "un"), ("twenty-one", "vingt et un"), ("two hundred", "deux cents")]
+ANYTHING = Tolerance(identical_share=0.0, score_difference=1e9, metric_loss=1e9)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("exported"))
+
+
+@pytest.fixture(scope="module")
+def trained(run):
+    return open_run(run, overrides=["decoding.max_source_length=30", "decoding.search.width=2"])
+
+
+@pytest.fixture(scope="module")
+def exported(trained):
+    sample = Sample(LINES, [], lambda count: PAIRS[:count])
+    export = artefact.Export(trained, sample)
+    return {name: export(TFLite(precision=name, tolerance=bounds)) for name, bounds in (("float32", None), ("int8", ANYTHING))}
+
+
+@pytest.fixture(scope="module")
+def client():
+    return SourceFileLoader("tflite_client", str(CLIENTS / "tflite.py")).load_module("tflite_client")
+
+
+def decode(trained, lines):
+    recipe = trained.experiment.recipe
+    return Decoder(recipe.task, trained.declaration, trained.weights, trained.codecs, recipe.decoding).decode(lines)
+
+
+def test_the_whole_search_gives_the_strings_and_scores_of_the_run(trained, exported, client):
+    parity = exported["float32"].parity
+    assert parity.identical == parity.lines == len(LINES) and parity.score_difference < 1e-4
+    model = client.Model(str(exported["float32"].folder))
+    for line, wanted in zip(LINES, decode(trained, LINES), strict=True):
+        text, score = model([line])[0]
+        assert text == wanted.text and score == pytest.approx(wanted.scores[0], abs=1e-4)
+
+
+def test_step_by_step_with_explicit_caches_is_greedy_search(run, exported, client):
+    greedy = open_run(run, overrides=["decoding.max_source_length=30", "decoding.search={type: greedy}"])
+    model = client.Model(str(exported["float32"].folder))
+    for line, wanted in zip(["twenty-one", "a" * 40], decode(greedy, ["twenty-one", "a" * 40]), strict=True):
+        ids, score = model.greedy(model.encode(line))
+        assert ids == wanted.ids[0] and score == pytest.approx(wanted.scores[0], abs=1e-3)
+
+
+def test_hypotheses_are_rows_of_a_step(exported, client):
+    model = client.Model(str(exported["float32"].folder))
+    ids = model.encode("one")
+    state = model._calls["encode"](**model._inputs(ids), positions=np.array(3, np.int32))
+    both = {name: value if name.startswith("fixed") else np.repeat(value, 2, axis=0) for name, value in state.items()}
+    logits = model._calls["step"](tokens=np.array([2, 2], np.int32), index=np.array(0, np.int32), **both)["logits"]
+    alone = model._calls["step"](tokens=np.array([2], np.int32), index=np.array(0, np.int32), **state)["logits"]
+    assert logits.shape[0] == 2
+    np.testing.assert_allclose(logits, np.repeat(alone, 2, axis=0), atol=1e-5)
+
+
+def test_the_manifest_names_every_cache_of_a_step(exported):
+    manifest = read_manifest(exported["float32"].folder.parent)
+    step = manifest.signatures["step"]
+    caches = {name for name in step.inputs if name.startswith("moving")}
+    assert caches and caches == {name for name in step.outputs if name.startswith("moving")}
+    assert list(step.inputs[min(caches)].shape) == [-1, 2, -1, 8]  # rows, heads, positions, features of a head
+    assert sorted(manifest.signatures) == ["decode", "encode", "step"]
+
+
+def test_no_operator_is_outside_of_tflite(exported):
+    for one in exported.values():
+        found = operators_of((one.folder / "model.tflite").read_bytes())
+        assert not found.custom and found.operators["WHILE"] == 1
+
+
+def test_int8_multiplies_integers(exported):
+    figures = {name: dict(read_manifest(one.folder.parent).figures) for name, one in exported.items()}
+    assert figures["float32"]["int8_share"] == 0.0
+    found = operators_of((exported["int8"].folder / "model.tflite").read_bytes()).multiplied
+    assert 0.5 < figures["int8"]["int8_share"] == found.share < 1  # attention is a large part of so narrow a model
+    size = {name: (one.folder / "model.tflite").stat().st_size for name, one in exported.items()}
+    assert size["int8"] < size["float32"]
+
+
+def test_rounded_products_are_near_those_in_float():
+    import tensorflow as tf
+
+    rng = np.random.default_rng(1)
+    x, kernel, bias = (rng.normal(size=size).astype(np.float32) for size in ((6, 5), (5, 4), (4,)))
+    exact = x @ kernel
+    found = integers.Range(x.min(), x.max(), exact.min(), exact.max(), np.abs(kernel).max())
+    y = integers.IntegerProducts({"here": found})("here", tf.constant(x), tf.constant(kernel), tf.constant(bias))
+    step = (exact.max() - exact.min()) / 255 + 5 * (np.abs(x).max() * np.abs(kernel).max() / 127 + np.abs(kernel).max() * np.ptp(x) / 255)
+    assert 0 < np.abs(y.numpy() - exact - bias).max() < step
+    same = integers.IntegerProducts({})("here", tf.constant(x), tf.constant(kernel), tf.constant(bias))
+    np.testing.assert_allclose(same.numpy(), exact + bias, rtol=1e-5)
+
+
+@pytest.mark.parametrize("is_per_row", [False, True])
+def test_a_rounded_table_gives_the_same_rows_alone_and_as_a_whole(is_per_row):
+    import tensorflow as tf
+
+    table = np.array([[1.0, -0.5], [127.0, 3.0], [0.0, 0.0]], np.float32)
+    rounded = integers.IntegerRows(table, is_per_row)
+    whole = tf.convert_to_tensor(rounded).numpy()
+    np.testing.assert_array_equal(rounded.rows([[1, 0]]).numpy()[0], whole[[1, 0]])
+    assert np.abs(whole - table).max() <= (1.0 / 254 if is_per_row else 0.5) * 1.01 or is_per_row
+    assert whole[1].tolist() == [127.0, 3.0] and (whole[0, 0] == 1.0)
+
+
+def test_int8_needs_examples(trained):
+    with pytest.raises(UserError, match="int8 needs examples"):
+        artefact.Export(trained, Sample(LINES))(TFLite(precision="int8"))
+
+
+def test_a_file_that_is_no_model_is_refused():
+    with pytest.raises(UserError, match="this is no TFLite model"):
+        operators_of(b"\0" * 100)
+
+
+def test_an_unknown_precision_is_refused_with_those_there_are():
+    with pytest.raises(UserError, match=r"tflite has no precision 'int3'[\s\S]*dynamic_int8"):
+        TFLite.variant("int3")
+
+
+@pytest.mark.parametrize("place", [".", "model.tflite"])
+def test_the_command_runs_a_model(trained, exported, tmp_path, place):
+    (tmp_path / "in.txt").write_text("twenty-one\n\none\n", encoding="utf-8")
+    arguments = [str(exported["float32"].folder / place), "--input", str(tmp_path / "in.txt")]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.stdout.split("\n")[:-1] == [one.text for one in decode(trained, ["twenty-one", "", "one"])]
+
+
+def test_the_command_says_what_is_not_there(tmp_path):
+    with pytest.raises(UserError, match=r"holds no model\.tflite"):
+        CliRunner().invoke(command, [str(tmp_path), "--input", "-"], catch_exceptions=False)
+
+
+@pytest.mark.slow
+def test_a_model_runs_where_there_is_nothing_but_litert(trained, exported, tmp_path):
+    folder = alone.environment(tmp_path, ["ai-edge-litert", "numpy"])
+    assert not list(folder.glob("seqcfg*")) and not (folder / "tensorflow").exists()
+    told = alone.run(folder, CLIENTS / "tflite.py", exported["float32"].folder, stdin="one\ntwenty-one\n")
+    assert [row.split("\t")[0] for row in told.split("\n")[:-1]] == [one.text for one in decode(trained, ["one", "twenty-one"])]
+
+
+def test_what_a_client_must_know_is_beside_the_model(exported):
+    about = json.loads((exported["float32"].folder / "model.json").read_text())
+    assert about["input"] == "source" and about["source_has_end"] and about["source_tokenizer"]["type"] == "byte"
+    assert about["longest"][:3] == [6, 6, 6] and len(about["longest"]) == 31
+    assert "tensorflow" in sys.modules
