@@ -45,6 +45,7 @@ VERBS = {
     "average": "Average the weights of checkpoints.",
     "export": "Write a trained run in a format that is used without seqcfg.",
     "run": "Run an exported model on lines, for a first look at it.",
+    "serve": "Serve a run or an exported model over HTTP, with a page to try it.",
     "report": "Show runs as one page: curves, samples, differences, claims.",
     "reproduce": "Make a run again and say whether the same came out.",
     "sweep": "Train a recipe with many settings and seeds.",

@@ -93,3 +93,4 @@ tf_text = LazyModule("tensorflow_text", _load_tensorflow_text)
 sentencepiece = LazyModule("sentencepiece")
 np = LazyModule("numpy")
 xplane = LazyModule("tensorflow.tsl.profiler.protobuf.xplane_pb2")  # the format of traces
+saved_model = LazyModule("tensorflow.core.protobuf.saved_model_pb2")  # the format of exported graphs

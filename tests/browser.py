@@ -27,7 +27,10 @@ class Browser:
         self._base = f"{address}/session/{session}"
 
     def open(self, page: Path) -> None:
-        _post(f"{self._base}/url", {"url": page.resolve().as_uri()})
+        self.visit(page.resolve().as_uri())
+
+    def visit(self, address: str) -> None:
+        _post(f"{self._base}/url", {"url": address})
 
     def run(self, script: str, *arguments):
         return _post(f"{self._base}/execute/sync", {"script": script, "args": list(arguments)})

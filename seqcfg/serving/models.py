@@ -1,0 +1,76 @@
+"""What can be served: a run, a SavedModel or a TFLite model, all as a function of a list of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from seqcfg.errors import UserError
+from seqcfg.export.manifest import NAME, read_manifest
+from seqcfg.export.origin import check_files
+from seqcfg.export.probe import CLIENTS
+
+
+class Served(NamedTuple):
+    """call: texts to {"text", "scores"} each; about: what /metadata tells."""
+
+    call: Callable[[list[str]], list[dict[str, Any]]]
+    name: str
+    version: int
+    about: dict[str, Any]
+
+
+def open_model(place: str, checkpoint: str, overrides: tuple[str, ...], trust: bool, warn: Callable[[str], None]) -> Served:
+    """Opens a run folder, or the version folder of an export. Raises UserError for anything else."""
+    folder = Path(place)
+    if (folder / "model.tflite").is_file() or (folder / "saved_model.pb").is_file():
+        return _artefact(folder, trust)
+    versions = sorted((one for one in folder.glob("*") if one.name.isdecimal() and one.is_dir()), key=lambda one: int(one.name))
+    if (folder / NAME).is_file() and versions:
+        return _artefact(versions[-1], trust)
+    return _run(place, checkpoint, overrides, warn)
+
+
+def _run(place: str, checkpoint: str, overrides: tuple[str, ...], warn: Callable[[str], None]) -> Served:
+    from seqcfg.decoding.decoder import Decoder
+    from seqcfg.decoding.settings import Decoding
+    from seqcfg.tasks.partners import partners_of
+    from seqcfg.tasks.trained import open_run
+
+    trained: Any = open_run(place, checkpoint, overrides, warn)
+    recipe = trained.experiment.recipe
+    settings: Any = recipe.decoding or Decoding()
+    parts = (recipe.task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision)
+    decoder = Decoder(*parts, partners_of(trained, settings, warn))
+
+    def call(texts: list[str]) -> list[dict[str, Any]]:
+        found = decoder.decode(texts)
+        if settings.search.num_outputs == 1:
+            return [{"text": one.text, "scores": one.scores[0]} for one in found]
+        return [{"text": one.text, "scores": one.scores[0], "n_best_text": one.texts, "n_best_scores": one.scores} for one in found]
+
+    about = {"run": trained.label, "step": trained.step, "fingerprint": trained.experiment.fingerprint}
+    return Served(call, trained.experiment.name, 1, about)
+
+
+def _artefact(folder: Path, trust: bool) -> Served:
+    check_files(folder, trust)
+    client = "tflite" if (folder / "model.tflite").is_file() else "saved_model"
+    module = ModuleType("client")
+    SourceFileLoader("client", str(CLIENTS / f"{client}.py")).exec_module(module)
+    try:
+        model = module.Model(str(folder))
+    except KeyError as error:
+        raise UserError(f"{folder}: takes no text", hint="export it with include_tokenizer: true") from error
+
+    def call(texts: list[str]) -> list[dict[str, Any]]:
+        return [{"text": text, "scores": score} for text, score in model(texts)]
+
+    has_manifest = (folder.parent / NAME).is_file()
+    manifest = read_manifest(folder.parent) if has_manifest else None
+    about = {"exporter": manifest.exporter, "checkpoint": manifest.checkpoint} if manifest else {}
+    version = int(folder.name) if folder.name.isdecimal() else 1
+    return Served(call, manifest.recipe_name if manifest else "model", version, about)
