@@ -25,6 +25,8 @@ def convert(module: Any, signatures: dict[str, Any], precision: str, allow_flex:
         with quiet_standard_error():
             return converter.convert()
     except Exception as error:
+        if type(error).__name__ != "ConverterError":
+            raise
         raise _refusal(str(error)) from error
 
 

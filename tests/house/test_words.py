@@ -34,6 +34,8 @@ BANNED_CALLS = {"eval", "exec", "compile", "__import__"}
 ALLOWED = {
     "seqcfg/lazy.py": {"keras"},  # named there to keep TensorFlow from importing it
     "seqcfg/training/trackers/guarded.py": {"a blanket except"},  # other people's code on networks; a tracker ends no run
+    "seqcfg/export/tflite_convert.py": {"a blanket except"},  # the converter's error class has no public name; others are raised again
+    "seqcfg/serving/batcher.py": {"a blanket except"},  # a failure of the model ends the requests of its batch, not the server
     "seqcfg/cli.py": {"a blanket except"},  # where a bug becomes exit code 3 and a request to report it
 }
 
