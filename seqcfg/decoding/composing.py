@@ -12,6 +12,7 @@ from seqcfg.decoding.mixture import Average, Mixture
 from seqcfg.decoding.remembering import Remembering
 from seqcfg.decoding.rules import Ruled
 from seqcfg.decoding.shortlist import IDS, Shortlisted
+from seqcfg.decoding.word_list import OfListedWords
 
 
 def compose(members: list[Member], settings: Any, views: list[Any], inputs: dict[str, Any] | None = None, needs: str = "") -> Any:
@@ -28,6 +29,8 @@ def compose(members: list[Member], settings: Any, views: list[Any], inputs: dict
         stepper = Mixture(steppers, [member.role for member in members], [member.weight for member in members], average)
     if IDS in inputs:
         stepper = Shortlisted(stepper, inputs[IDS].shape[1])
+    if settings.word_list:
+        stepper = OfListedWords(stepper, settings.word_list.trie(members[0].task.target_codec(members[0].codecs)))
     if rules or settings.distinct_ngrams:
         stepper = Ruled(stepper, settings.distinct_ngrams, "rule_phrases" in rules)
     if getattr(settings.search, "coverage_penalty", 0):

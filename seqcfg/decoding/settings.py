@@ -15,6 +15,7 @@ from seqcfg.decoding.mixture import Average
 from seqcfg.decoding.noisy_channel import NoisyChannel
 from seqcfg.decoding.shortlist import Shortlist
 from seqcfg.decoding.unknown_words import UnknownWords
+from seqcfg.decoding.word_list import WordList
 
 
 class LengthLimit(Record):
@@ -65,6 +66,7 @@ class Decoding(Section, type="decoding"):
     length_limit: LengthLimit = param(factory=LengthLimit, doc="A limit relative to each source, below `max_length`.")
     length_floor: LengthFloor = param(factory=LengthFloor, doc="The shortest output relative to each source.")
     distinct_ngrams: PositiveInt | None = param(default=None, doc="No run of this many tokens occurs twice in an output; null allows it.")
+    word_list: WordList | None = param(default=None, doc="The words that outputs are made of; null allows any.", is_later=True)
     ensemble: Ensemble | None = param(default=None, doc="Runs that are decoded together with this one.")
     fusion: Fusion | None = param(default=None, doc="A language model that joins in.")
     shortlist: Shortlist | None = param(
@@ -98,6 +100,7 @@ class Decoding(Section, type="decoding"):
         used: dict[str, Any] = {
             "ensemble": self.ensemble,
             "distinct_ngrams": self.distinct_ngrams,
+            "word_list": self.word_list,
             "length_floor": self.length_floor != LengthFloor(),
         }
         used["fusion"] = None if search.joins_priors else self.fusion
