@@ -19,6 +19,7 @@ from seqcfg.errors import UserError
 from seqcfg.evaluation.measure import Measured, Outcome, measure
 from seqcfg.evaluation.page import MAX_MAPS
 from seqcfg.evaluation.settings import Evaluation
+from seqcfg.evaluation.sound_pictures import SoundPictures
 from seqcfg.metrics.perplexity import Perplexity
 from seqcfg.metrics.score import Score
 from seqcfg.tasks.held_out import HeldOutLoss
@@ -74,7 +75,8 @@ class Evaluator:
         self._decoder = Decoder(self._task, trained.declaration, trained.weights, *parts, partners, lexicon_of(trained, self.decoding))
         self._has_partners = bool(partners)  # whose part in scores the loss does not know of
         self._scorer = Scorer(self._task, trained.declaration, self._decoder.weights, *parts, partners)
-        self._aligner = Aligner(self._task, trained.declaration, self._decoder.weights, *parts)
+        looked_at_by = SoundPictures if self._task.is_of_sounds else Aligner
+        self._aligner: Any = looked_at_by(self._task, trained.declaration, self._decoder.weights, *parts)
         self._codecs = trained.codecs
 
     def __call__(self, trained: Any, progress: Callable[[str, int, int], None]) -> Evaluated:
@@ -115,6 +117,8 @@ class Evaluator:
 
         Raises UserError where outputs have no source to be aligned with.
         """
+        if self._task.is_of_sounds:
+            return self._pictures(evaluated, progress)
         places = [place for place, one in enumerate(evaluated.decoded) if len(one.ids[0]) <= MAX_DRAWN_TOKENS][:MAX_MAPS]
         progress("attention", 0, len(places))
         outputs = [evaluated.decoded[place].ids[0] for place in places]
@@ -126,6 +130,10 @@ class Evaluator:
             for place, ids, given, matrix in zip(places, outputs, inputs, matrices, strict=True)
             if matrix.size and matrix.shape[1] <= MAX_DRAWN_TOKENS
         }
+
+    def _pictures(self, evaluated: Evaluated, progress: Callable[[str, int, int], None]) -> dict[int, dict[str, Any]]:
+        ids = [one.ids[0] for one in evaluated.decoded]
+        return self._aligner(self.sources, ids, list(range(len(ids))), lambda done: progress("pictures", done, len(ids)))
 
     def _decode(self, progress: Callable[[str, int, int], None]) -> list[Any]:
         if not self._needs & {"strings", "sources"}:

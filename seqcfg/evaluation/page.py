@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from seqcfg.evaluation.confusions import confusion_tables
 from seqcfg.evaluation.differences import marked
+from seqcfg.evaluation.sound_pictures import drawn
 from seqcfg.runs.html import Cell, Column, document, filter_field, histogram, number, table
 
 MAX_LINES = 2000  # shown; of more, half are the worst and half are spread over the rest
@@ -56,6 +58,7 @@ def page(name: str, summary: dict[str, Any], sentences: Sequence[dict[str, Any]]
         parts += [
             "<h2>Lengths and scores</h2>",
             _charts(summary["metrics"], sentences),
+            *_errors(summary),
             "<h2>Lines</h2>",
             _legend(len(shown), len(sentences)),
         ]
@@ -116,6 +119,11 @@ def _charts(metrics: list[dict[str, Any]], sentences: Sequence[dict[str, Any]]) 
     return f'<div class="charts">{"".join(figures)}</div>'
 
 
+def _errors(summary: dict[str, Any]) -> list[str]:
+    tables = "".join(confusion_tables(name, found) for name, found in summary.get("confusions", {}).items())
+    return ["<h2>Errors</h2>", tables] if tables else []
+
+
 def _is_decoded(sentences: Sequence[dict[str, Any]]) -> bool:
     return bool(sentences) and sentences[0]["hypothesis"] is not None
 
@@ -153,6 +161,8 @@ def _given(one: dict[str, Any]) -> list[Cell]:
 
 
 def _map(attention: dict[str, Any]) -> str:
+    if "weights" not in attention:
+        return drawn(attention)
     shares = [[round(100 * share) for share in row] for row in attention["weights"]]
     data = json.dumps({"source": attention["source"], "target": attention["target"], "weights": shares}, ensure_ascii=False)
     return f'<details data-map="{escape(data)}"><summary class="soft">attention</summary></details>'

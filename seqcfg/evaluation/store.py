@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.decoding.settings import Decoding
+from seqcfg.evaluation.confusions import confusions
 from seqcfg.evaluation.corpus import Evaluated, as_plain
 from seqcfg.evaluation.page import page
+from seqcfg.metrics.error_rate import ErrorRate
 from seqcfg.runs.evaluations import ATTENTION, FORMAT, METRICS, PAGE, SENTENCES, STATISTICS, statistics_bytes
 
 
@@ -46,6 +48,8 @@ def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any
 
 
 def _rounded(attention: dict[str, Any]) -> dict[str, Any]:
+    if "weights" not in attention:
+        return {name: value for name, value in attention.items() if name in ("seconds", "words")}
     return attention | {"weights": [[round(float(share), 3) for share in row] for row in attention["weights"]]}
 
 
@@ -79,6 +83,11 @@ def summary(trained: Any, evaluated: Evaluated) -> dict[str, Any]:
         "lines_cut": evaluated.num_cut,
         "seconds_decoding": round(evaluated.seconds, 3),
         "metrics": [dataclasses.asdict(one.score) | {"settings": as_plain(one.metric)} for one in evaluated.measured],
+        "confusions": {
+            one.score.name: confusions(one.metric, evaluated.hypotheses, evaluated.references)
+            for one in evaluated.measured
+            if isinstance(one.metric, ErrorRate)
+        },
         "losses": evaluated.losses,
         "decoding": as_plain(trained.experiment.recipe.decoding or Decoding()),
         "fingerprint": trained.experiment.fingerprint,

@@ -29,7 +29,7 @@ class ErrorRate(TextMetric):
     def statistics(self, hypotheses: list[str], references: list[list[str]]) -> Any:
         outputs = [self.normalized(text) for text in hypotheses]
         pairs = [(line, self.normalized(text)) for line, texts in enumerate(references) for text in texts]
-        alignments = self._aligned([text for _, text in pairs], [outputs[line] for line, _ in pairs])
+        alignments = self.aligned([text for _, text in pairs], [outputs[line] for line, _ in pairs])
         rows: list[Any] = [None] * len(outputs)
         for (line, _), chunks in zip(pairs, alignments, strict=True):
             row = _counted(chunks)
@@ -45,8 +45,12 @@ class ErrorRate(TextMetric):
         counts = {name: int(value) for name, value in zip(names, sums, strict=True)}
         return counts | {"reference_units": counts["substitutions"] + counts["deletions"] + counts["right"]}
 
-    def _aligned(self, references: list[str], hypotheses: list[str]) -> Any:
-        """jiwer's chunks of each pair."""
+    def units(self, text: str) -> list[str]:
+        """What a normalised text is compared by."""
+        return text.split()
+
+    def aligned(self, references: list[str], hypotheses: list[str]) -> Any:
+        """jiwer's chunks of each pair of normalised texts."""
         jiwer = importlib.import_module("jiwer")
         words = jiwer.Compose([jiwer.ReduceToListOfListOfWords()])
         return jiwer.process_words(references, hypotheses, reference_transform=words, hypothesis_transform=words).alignments
@@ -86,7 +90,10 @@ class CharacterErrorRate(WrittenErrorRate, type="cer"):
     def signature(self, references: list[list[str]]) -> str:
         return super().signature(references).replace("space:single", "space:single" if self.keep_spaces else "space:dropped")
 
-    def _aligned(self, references: list[str], hypotheses: list[str]) -> Any:
+    def units(self, text: str) -> list[str]:
+        return list(text)
+
+    def aligned(self, references: list[str], hypotheses: list[str]) -> Any:
         jiwer = importlib.import_module("jiwer")
         characters = jiwer.Compose([jiwer.ReduceToListOfListOfChars()])
         return jiwer.process_characters(references, hypotheses, reference_transform=characters, hypothesis_transform=characters).alignments
