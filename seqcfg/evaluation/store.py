@@ -14,7 +14,7 @@ from seqcfg.evaluation.confusions import confusions
 from seqcfg.evaluation.corpus import Evaluated, as_plain
 from seqcfg.evaluation.page import page
 from seqcfg.metrics.error_rate import ErrorRate
-from seqcfg.runs.evaluations import ATTENTION, FORMAT, METRICS, PAGE, SENTENCES, STATISTICS, statistics_bytes
+from seqcfg.runs.evaluations import ATTENTION, FORMAT, METRICS, PAGE, SENTENCES, STATISTICS, WORDS, statistics_bytes
 
 
 def folder_of(split: str, label: str, name: str = "") -> str:
@@ -25,7 +25,8 @@ def folder_of(split: str, label: str, name: str = "") -> str:
 def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any]] | None = None, name: str = "") -> Path:
     """Stores the result below the run's evaluations/ and returns the folder; an earlier one of the same name is replaced.
 
-    attention: {index of a line: {"source", "target": tokens, "weights": [[...]]}}, for the page and for reports.
+    attention: {index of a line: {"source", "target": tokens, "weights": [[...]]}}, for the page and for reports; of sounds
+    what `SoundPictures` gives.
     """
     folder = folder_of(evaluated.split, evaluated.label, name)
     run = trained.run
@@ -39,7 +40,10 @@ def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any
     run.write(f"{folder}/{SENTENCES}", "".join(f"{as_json(one)}\n" for one in lines))
     arrays = {one.score.name: one.statistics for one in evaluated.measured if one.statistics is not None}
     run.write(f"{folder}/{STATISTICS}", statistics_bytes(arrays))
-    maps = [{"line": index + 1} | _rounded(one) for index, one in sorted((attention or {}).items())]
+    looked = sorted((attention or {}).items())
+    maps = [{"line": index + 1} | _rounded(one) for index, one in looked if "weights" in one]
+    words = [{"line": index + 1, "seconds": one["seconds"], "words": one["words"]} for index, one in looked if "words" in one]
+    run.write(f"{folder}/{WORDS}", "".join(f"{as_json(one)}\n" for one in words))
     run.write(f"{folder}/{ATTENTION}", "".join(f"{as_json(one)}\n" for one in maps))
     shown = [line | ({"attention": attention[index]} if attention and index in attention else {}) for index, line in enumerate(lines)]
     run.write(f"{folder}/{PAGE}", page(trained.experiment.name, found, shown))
@@ -48,8 +52,6 @@ def write(trained: Any, evaluated: Evaluated, attention: dict[int, dict[str, Any
 
 
 def _rounded(attention: dict[str, Any]) -> dict[str, Any]:
-    if "weights" not in attention:
-        return {name: value for name, value in attention.items() if name in ("seconds", "words")}
     return attention | {"weights": [[round(float(share), 3) for share in row] for row in attention["weights"]]}
 
 

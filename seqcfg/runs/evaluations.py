@@ -3,6 +3,7 @@
 evaluations/<split>-<checkpoint>/
     metrics.json      what was measured, by which settings; written last, so that a folder with it is whole
     sentences.jsonl   one object per line of the split: texts, scores
+    words.jsonl       one object per sound whose words were timed: "line" from 1, "seconds", "words" [[word, start, end]]
     attention.jsonl   one object per line whose attention was kept: "line" from 1, "source" and "target" tokens, "weights"
     statistics.npz    per metric, a float64 array [lines, numbers] whose sum over lines fixes the metric
     sources.txt, hypotheses.txt, references.txt    one line each, as other tools read them
@@ -25,6 +26,7 @@ from seqcfg.lazy import np
 FORMAT = 1
 METRICS, SENTENCES, STATISTICS, PAGE = "metrics.json", "sentences.jsonl", "statistics.npz", "index.html"
 ATTENTION = "attention.jsonl"
+WORDS = "words.jsonl"
 AGAIN = "evaluate the run again"
 
 
