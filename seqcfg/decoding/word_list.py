@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from seqcfg.component.component import Record, param
 from seqcfg.component.reserved_ids import END, NUM_RESERVED, START
-from seqcfg.component.types import DataPath, Text
-from seqcfg.data.lines import read_lines
-from seqcfg.data.root import DataRoot
+from seqcfg.component.types import Text
 from seqcfg.errors import UserError
 from seqcfg.lazy import np, tf
 
@@ -20,20 +19,21 @@ class WordList(Record):
     """The words that outputs may be made of, from a list, a file or both."""
 
     words: list[Text] = param(factory=list, doc="Words, written as in the training text.")
-    file: DataPath | None = param(default=None, doc="File of one word per line, the first of the line, as in pronouncing dictionaries.")
+    file: Text = param(default="", doc="File of one word per line, the first of the line, as in pronouncing dictionaries; empty for none.")
 
     def check(self):
-        if not self.words and self.file is None:
+        if not self.words and not self.file:
             yield "words", "a list without words allows no output", "list words, or name a file of them"
 
     def all_words(self) -> list[str]:
         """Each word once; of `WORD(2)`, a second pronunciation, the word. Raises UserError where the file cannot be read."""
         listed = list(self.words)
-        if self.file is not None:
-            for line in read_lines(DataRoot().resolve(self.file), self.file):
-                if line.problem:
-                    raise UserError(f"{self.file}:{line.number}: {line.problem}", hint="mend the line")
-                listed += [word.partition("(")[0] for word in line.text.split()[:1]]
+        if self.file:
+            try:
+                lines = Path(self.file).read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise UserError(f"decoding.word_list.file: {self.file} cannot be read: {error}", hint="name a text file") from None
+            listed += [word.partition("(")[0] for line in lines for word in line.split()[:1]]
         return list(dict.fromkeys(word for word in listed if word))
 
     def trie(self, codec: Any) -> tuple[Any, Any]:

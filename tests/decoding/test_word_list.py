@@ -48,10 +48,11 @@ def test_a_wide_beam_finds_the_best_outputs_that_are_made_of_the_words(codec, wo
         assert [score for score, _ in outputs] == pytest.approx([score for score, _ in best], abs=1e-4)
 
 
-def test_words_come_from_a_dictionary_whose_variants_are_one(tmp_path, monkeypatch):
-    monkeypatch.setenv("SEQCFG_DATA", str(tmp_path))
+def test_words_come_from_a_dictionary_whose_variants_are_one(tmp_path):
     (tmp_path / "an4.dic").write_text("A  AH\nA(2)  EY\nBA  B AH\n")
-    assert WordList(words=["AB"], file="an4.dic").all_words() == ["AB", "A", "BA"]
+    assert WordList(words=["AB"], file=str(tmp_path / "an4.dic")).all_words() == ["AB", "A", "BA"]
+    with pytest.raises(UserError, match="cannot be read"):
+        WordList(file=str(tmp_path / "none.dic")).all_words()
 
 
 def test_what_cannot_be_written_is_told():
