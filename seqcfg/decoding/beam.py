@@ -21,6 +21,7 @@ from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
+MOST_SHARED = 8
 
 
 class Alive(NamedTuple):
@@ -97,6 +98,11 @@ class Beam(Looped, type="beam"):
     @property
     def rows(self) -> int:
         return self.width
+
+    @property
+    def shared_width(self) -> int:
+        """Hypotheses whose caches are shared and never copied; every one costs the attention of all, so not of many."""
+        return self.width if 1 < self.width <= MOST_SHARED else 1
 
     def rank(self, log_probability: float, length: int, covered: float = 0.0) -> float:
         """The score of an output of this log-probability, length (the end id counted) and coverage."""

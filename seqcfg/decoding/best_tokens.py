@@ -6,7 +6,7 @@ import contextvars
 import math
 from typing import Any
 
-from seqcfg.decoding.rows import extent
+from seqcfg.decoding.rows import extent, total_of
 from seqcfg.lazy import tf
 
 MOST_PASSES = 32  # beyond, one sort is cheaper than so many passes
@@ -58,3 +58,9 @@ def chunk_size(vocabulary: int, count: int) -> int:
     ideal = max(1, math.isqrt(vocabulary // count))
     near = [size for size in range(max(1, ideal // 2), 2 * ideal + 1) if vocabulary % size == 0]
     return min(near, key=lambda size: abs(size - ideal), default=ideal)
+
+
+def log_probability(stepper: Any, logits: Any, chosen: Any) -> Any:
+    """Of one token of each row [rows, vocabulary], given its logit [rows]; never above 0 by rounding."""
+    most, best = largest(logits, 1)
+    return tf.minimum(chosen - total_of(stepper, logits, best[:, 0], most[:, 0]), 0.0)

@@ -25,7 +25,7 @@ class Engine:
         self._search, self._members, self._compose = search, members, compose
         self.ways = Ways(xla)
         self._lock = threading.Lock()
-        self._traced: dict[tuple[Any, ...], tuple[Any, Any]] = {}  # by what `form` says of the inputs, and whether XLA compiles them
+        self._traced: dict[tuple[Any, ...], tuple[Any, Any, Any]] = {}  # by what `form` says of the inputs, and whether XLA compiles them
 
     def __call__(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> Hypotheses:
         """What `search` finds for inputs [rows, ...] within limits [rows], as numpy arrays; buffers have `size` positions.
@@ -33,6 +33,8 @@ class Engine:
         After each stage the sentences that are over leave, and the others go on in a smaller batch: the next rung of
         `rung`, so that few shapes occur. What leaves or stays changes no result: sentences never see one another.
         """
+        if len(limits) == 1:
+            return self._whole(inputs, limits, lines, size)
         state, shape = self._begin(inputs, limits, lines, size)
         sentences = places = np.arange(len(limits), dtype=np.int32)
         results: Any = None
@@ -60,9 +62,20 @@ class Engine:
             if found.is_over[0] or int(state.index) >= int(self._search.last(state)):
                 return
 
+    def _whole(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> Hypotheses:
+        """The search of one sentence in one call, which no batch can shrink: no state goes through Python."""
+        key = (1, size, *times_of(inputs))
+        xla = self.ways.is_xla(key)
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        begun = time.monotonic()
+        index, found = self._functions(inputs, xla)[2](tensors, tf.constant(limits), tf.constant(lines), tf.constant(size))
+        result = Hypotheses(*(part.numpy() for part in found))
+        self.ways.record(key, xla, time.monotonic() - begun, int(index))
+        return result
+
     def _begin(self, inputs: dict[str, Any], limits: Any, lines: Any, size: int) -> tuple[State, tuple[int, ...]]:
         """The first state, and what tells one shape of it from another besides the rows."""
-        times = tuple(value.shape[1] for value in inputs.values() if value.ndim > 1)
+        times = times_of(inputs)
         key = (0, len(limits), *times)
         xla = self.ways.is_xla(key)
         tensors = {name: tf.constant(value) for name, value in inputs.items()}
@@ -82,15 +95,15 @@ class Engine:
         self.ways.record(key, xla, time.monotonic() - begun, int(state.index) - index)
         return state, result
 
-    def _functions(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
-        """(begin, proceed), traced for any number of rows and positions."""
+    def _functions(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any, Any]:
+        """(begin, proceed, both for one sentence), traced for any number of rows and positions."""
         key = (form(inputs), xla)
         with self._lock:  # threads share what is traced
             if key not in self._traced:
                 self._traced[key] = self._trace(inputs, xla)
             return self._traced[key]
 
-    def _trace(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any]:
+    def _trace(self, inputs: dict[str, Any], xla: bool) -> tuple[Any, Any, Any]:
         def first(inputs: dict[str, Any], limits: Any, lines: Any, size: Any) -> State:
             views, stepper = self._stepper(inputs, xla)
             state = begin(self._search, stepper, inputs, size, limits, lines)
@@ -103,17 +116,30 @@ class Engine:
             state = follow(self._search, stepper, keep(state, self._search.rows, sentences), most_alive, most_steps)
             return state, self._search.found(state.own)
 
+        def whole(inputs: dict[str, Any], limits: Any, lines: Any, size: Any) -> tuple[Any, Hypotheses]:
+            views, stepper = self._stepper(inputs, xla)
+            state = follow(self._search, stepper, begin(self._search, stepper, inputs, size, limits, lines))
+            return state.index, self._search.found(state.own)
+
         specs = {name: tf.TensorSpec(shape, inputs[name].dtype) for name, shape in form(inputs)}
         vector, scalar = tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.int32)
-        start = tf.function(for_xla(first, xla), input_signature=[specs, vector, vector, scalar], autograph=False, jit_compile=xla)
+        of_batch: dict[str, Any] = {"input_signature": [specs, vector, vector, scalar], "autograph": False, "jit_compile": xla}
+        start, at_once = (tf.function(for_xla(function, xla), **of_batch) for function in (first, whole))
         state = tf.nest.map_structure(
             lambda tensor: tf.TensorSpec(tensor.shape, tensor.dtype), start.get_concrete_function().structured_outputs
         )
-        return start, tf.function(for_xla(proceed, xla), input_signature=[state, vector, scalar, scalar], autograph=False, jit_compile=xla)
+        signature = [state, vector, scalar, scalar]
+        return start, tf.function(for_xla(proceed, xla), input_signature=signature, autograph=False, jit_compile=xla), at_once
 
     def _stepper(self, inputs: dict[str, Any], xla: bool) -> tuple[list[Any], Any]:
-        views = [member.view(for_xla=xla) for member in self._members]
+        width = getattr(self._search, "shared_width", 1)
+        views = [member.view(for_xla=xla, width=width) for member in self._members]
         return views, self._compose(views, inputs)
+
+
+def times_of(inputs: dict[str, Any]) -> tuple[int, ...]:
+    """The sizes of the inputs behind their rows, by which shapes are told apart."""
+    return tuple(value.shape[1] for value in inputs.values() if value.ndim > 1)
 
 
 def form(inputs: dict[str, Any]) -> tuple[tuple[str, tuple[int | None, ...]], ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.component.component import param
-from seqcfg.component.reserved_ids import END, NUM_RESERVED, UNKNOWN
+from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
+from seqcfg.decoding.best_tokens import largest, log_probability
 from seqcfg.decoding.chain import Chain, Outputs
 from seqcfg.decoding.loop import State
-from seqcfg.decoding.rows import log_probability
 from seqcfg.decoding.stepper import Hypotheses
-from seqcfg.lazy import tf
+from seqcfg.lazy import np, tf
 
 
 class Greedy(Chain, type="greedy"):
@@ -26,12 +26,9 @@ class Greedy(Chain, type="greedy"):
 
     def choose(self, stepper: Any, logits: Any, must_end: Any, state: State) -> tuple[Any, Any]:
         """The best allowed token of each row and its log-probability under the whole vocabulary."""
-        words = logits[:, NUM_RESERVED:]
-        tokens = tf.argmax(words, axis=-1, output_type=tf.int32) + NUM_RESERVED
-        best = tf.reduce_max(words, axis=-1)
-        for token in (END, UNKNOWN) if self.allow_unknown else (END,):
-            tokens = tf.where(logits[:, token] >= best, token, tokens)  # equal logits: the smaller id, as in a beam
-            best = tf.maximum(best, logits[:, token])
-        tokens = tf.where(must_end, END, tokens)
-        best = tf.where(must_end, logits[:, END], best)
+        barred = np.zeros([logits.shape[-1]], np.float32)
+        barred[[PAD, START] if self.allow_unknown else [PAD, START, UNKNOWN]] = -np.inf
+        best, tokens = largest(logits + barred, 1)  # of equal logits the smaller id, as in a beam
+        tokens = tf.where(must_end, END, tokens[:, 0])
+        best = tf.where(must_end, logits[:, END], best[:, 0])
         return tokens, log_probability(stepper, logits, best)

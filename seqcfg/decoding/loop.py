@@ -6,7 +6,7 @@ import os.path
 from typing import Any, ClassVar, NamedTuple
 
 from seqcfg.component.kinds import Search
-from seqcfg.decoding.rows import like, limits_of, num_sentences, repeat_rows
+from seqcfg.decoding.rows import each, like, limits_of, num_sentences, repeat_rows
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 
@@ -125,4 +125,5 @@ def keep(state: State, width: int, sentences: Any) -> State:
         return tf.nest.map_structure(lambda tensor: tf.gather(tensor, places), part)
 
     limits, lines, own, fixed = take((state.limits, state.lines, state.own, state.fixed), sentences)
-    return state._replace(limits=limits, lines=lines, own=own, fixed=fixed, moving=take(state.moving, rows))
+    moving = each(state.moving, lambda tensor: tf.gather(tensor, rows), lambda buffer: tf.gather(buffer, sentences))
+    return state._replace(limits=limits, lines=lines, own=own, fixed=fixed, moving=moving)

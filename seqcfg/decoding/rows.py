@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqcfg.layers.attention.cache import Shared
 from seqcfg.layers.static_shape import with_static_shape
 from seqcfg.lazy import tf
 
@@ -28,12 +29,27 @@ def num_sentences(inputs: Any) -> Any:
 
 def repeat_rows(state: Any, width: int) -> Any:
     """Every row of every tensor `width` times, neighbours together."""
-    return state if width == 1 else tf.nest.map_structure(lambda rows: tf.repeat(rows, width, axis=0), state)
+    if width == 1:
+        return state
+    return each(state, lambda rows: tf.repeat(rows, width, axis=0), lambda buffer: tf.tile(buffer, [1, 1, 1, width, 1]))
+
+
+def each(state: Any, of_rows: Any, of_buffer: Any) -> Any:
+    """The state with `of_rows` of every tensor, but `of_buffer` of the buffers that hypotheses of a sentence share."""
+    if isinstance(state, Shared):
+        return Shared(of_buffer(state.buffer))
+    if isinstance(state, dict):
+        return {name: each(part, of_rows, of_buffer) for name, part in state.items()}
+    if isinstance(state, tuple) and hasattr(state, "_fields"):
+        return type(state)(*(each(part, of_rows, of_buffer) for part in state))
+    if isinstance(state, (list, tuple)):
+        return type(state)(each(part, of_rows, of_buffer) for part in state)
+    return of_rows(state)
 
 
 def take_rows(state: Any, rows: Any) -> Any:
-    """The given rows (a vector of row numbers as long as the state has rows) of every tensor."""
-    return tf.nest.map_structure(lambda tensor: with_static_shape(tf.gather(tensor, rows), tensor.shape), state)
+    """The given rows (a vector of row numbers as long as the state has rows) of every tensor, shared buffers as they are."""
+    return each(state, lambda tensor: with_static_shape(tf.gather(tensor, rows), tensor.shape), lambda buffer: buffer)
 
 
 def like(state: Any, pattern: Any) -> Any:
@@ -58,12 +74,6 @@ def entry(table: Any, places: Any) -> Any:
 def total_of(stepper: Any, logits: Any, best: Any, largest: Any) -> Any:
     """As `log_total`; 0 where the stepper gives scores that are to be summed as they are."""
     return tf.zeros_like(largest) if getattr(stepper, "gives_scores", False) else log_total(logits, best, largest)
-
-
-def log_probability(stepper: Any, logits: Any, chosen: Any) -> Any:
-    """Of one token of each row [rows, vocabulary], given its logit [rows]; never above 0 by rounding."""
-    best = tf.argmax(logits, axis=-1, output_type=tf.int32)
-    return tf.minimum(chosen - total_of(stepper, logits, best, tf.reduce_max(logits, axis=-1)), 0.0)
 
 
 def write_column(table: Any, index: Any, column: Any) -> Any:

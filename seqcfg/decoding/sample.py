@@ -8,10 +8,9 @@ from typing import Any
 from seqcfg.component.component import param
 from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeInt, PositiveFloat, PositiveInt, Probability
-from seqcfg.decoding.best_tokens import best_tokens, largest
+from seqcfg.decoding.best_tokens import best_tokens, largest, log_probability
 from seqcfg.decoding.chain import Chain, Outputs
 from seqcfg.decoding.loop import State
-from seqcfg.decoding.rows import log_probability
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.lazy import tf
 

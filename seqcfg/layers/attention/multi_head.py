@@ -99,7 +99,10 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         if not self.causal:
             raise UserError(f"{w.path}: attention to later positions cannot run step by step", hint="set causal: true")
         w.prepare(self._joined(w, self._projected))
-        shape = [tf.shape(sequence.values)[0], self._kv_heads, max_length, self._head_dim(w.query.kernel.shape[0])]
+        batch, head_dim = tf.shape(sequence.values)[0], self._head_dim(w.query.kernel.shape[0])
+        if w.context.width > 1:
+            return {}, self._shared(w, batch, max_length, head_dim)
+        shape = [batch, self._kv_heads, max_length, head_dim]
         return {}, {"keys": tf.zeros(shape, w.context.dtype), "values": tf.zeros(shape, w.context.dtype)}
 
     def step(self, w: Any, x: Sequence, fixed: Any, moving: Any) -> tuple[Sequence, Any]:
@@ -111,11 +114,33 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
             return x.with_values(tf.reshape(y, [-1, 1, y.shape[-1]])), moving
         parts = self._apply(w, x.values, self._projected, w.prepared(lambda: self._joined(w, self._projected)))
         queries, keys, values = self._rotate(x, *self._with_values(parts, x.values))
+        if isinstance(moving["keys"], cache.Shared):
+            return self._step_shared(w, x, queries, keys, values, moving)
         write = cache.write_for_xla if w.context.for_xla else cache.write
         moving = {"keys": write(moving["keys"], x.start, keys), "values": write(moving["values"], x.start, values)}
         index = tf.range(tf.shape(moving["keys"])[2])
         bias = masks.bias((index <= x.start)[tf.newaxis, tf.newaxis, tf.newaxis, :], w.context.dtype)
         return x.with_values(self._read(w, queries, moving["keys"], moving["values"], bias)), moving
+
+    def _shared(self, w: Any, batch: Any, max_length: Any, head_dim: int) -> dict[str, Any]:
+        """Caches for all hypotheses of a sentence; the first layer keeps their ancestors for all layers."""
+        empty = cache.Shared(tf.zeros([batch, self._kv_heads, max_length, 1, head_dim], w.context.dtype))
+        moving: dict[str, Any] = {"keys": empty, "values": empty}
+        if w.context.past is None:
+            w.context.past = w.path  # the others find it taken
+            moving["ancestors"] = tf.fill([batch, max_length], -1)
+        return moving
+
+    def _step_shared(self, w: Any, x: Sequence, queries: Any, keys: Any, values: Any, moving: Any) -> tuple[Sequence, Any]:
+        """Hypotheses of a sentence are positions of one query, and what they wrote is one memory, of which each sees its own past."""
+        width, heads, head_dim = w.context.width, queries.shape[1], queries.shape[3]
+        new = {name: moving[name].written(x.start, one, w.context.for_xla) for name, one in (("keys", keys), ("values", values))}
+        if "ancestors" in moving:
+            new["ancestors"] = cache.descended(moving["ancestors"], x.start, width)
+            w.context.past = masks.bias(cache.own_past(new["ancestors"], width), w.context.dtype)
+        queries = tf.transpose(tf.reshape(queries, [-1, width, heads, head_dim]), [0, 2, 1, 3])  # [sentences, heads, width, head_dim]
+        y = self._read(w, queries, new["keys"].positions(), new["values"].positions(), w.context.past)
+        return x.with_values(tf.reshape(y, [-1, 1, y.shape[-1]])), new
 
     @property
     def _kv_heads(self) -> int:
