@@ -84,3 +84,8 @@ def test_the_loader_is_compared_with_pipelines_of_tf_data_on_the_same_texts(tmp_
         rates = result[f"tokens_per_{per}"]
         assert set(rates) == {"ours", "tf.data", "tf.data, tokens cached in memory"}
         assert all(rate["median"] > 0 for rate in rates.values())
+
+
+def test_a_stack_of_lstms_is_measured(bench):
+    found = bench("recurrent", None, "--shapes", "2,3,4,5,1", "--turns", "1", "--threads", "0")
+    assert found["rows"][0]["units"] == 5 and found["rows"][0]["frames_per_cpu_second"]["seqcfg"] > 0
