@@ -43,20 +43,26 @@ def imported(sample, folder, **changes):
     return load(str(recipe)), draft
 
 
-@pytest.mark.parametrize(("sample", "weights"), [(BASE, 93_323_648), (CAPTION, 4_174_544)])
+WEIGHTS = [(BASE, 93_323_648), (CAPTION, 4_174_544), (RNMT, 378_866_176)]  # without the 4 numbers of a tracker
+
+
+@pytest.mark.parametrize(("sample", "weights"), WEIGHTS)
 def test_weights_are_as_many_as_lingvo_s(sample, weights, tmp_path):
     experiment, _ = imported(sample, tmp_path)
     assert total(experiment.declaration) == weights
 
 
-@pytest.mark.parametrize(("sample", "name"), [(BASE, "mt/wmt14_ende_lingvo_base"), (CAPTION, "mt/wmtm16_ende_caption")])
+SHIPPED = [(BASE, "mt/wmt14_ende_lingvo_base"), (CAPTION, "mt/wmtm16_ende_caption"), (RNMT, "mt/wmt14_ende_rnmtplus")]
+
+
+@pytest.mark.parametrize(("sample", "name"), SHIPPED)
 def test_settings_are_those_of_the_shipped_recipe(sample, name, tmp_path):
     mine = imported(sample, tmp_path)[0].canonical()
     theirs = load(str(shipped.find(name))).canonical()
     for recipe in (mine, theirs):
         for key in ("name", "about", "claims"):
             recipe.pop(key, None)
-    assert mine["data"]["batching"].pop("num_buckets") == {BASE: 15, CAPTION: 8}[sample]
+    assert mine["data"]["batching"].pop("num_buckets") == {BASE: 15, CAPTION: 8, RNMT: 8}[sample]
     theirs["data"]["batching"].pop("num_buckets")  # the shipped caption recipe cuts finer ones
     assert mine == theirs
 
@@ -104,33 +110,47 @@ def test_other_experiments_are_refused_by_their_place(tmp_path):
         imported(RNMT, tmp_path, **{"task.encoder.cls": "type/lingvo.tasks.mt.encoder/TransformerEncoder"})
 
 
-def test_an_rnmt_encoder_has_lingvo_s_weights_but_for_the_gains_within_its_cells(tmp_path):
-    experiment, _ = imported(RNMT, tmp_path)
-    ours = sum(w.size for w in experiment.declaration.all_weights() if w.path.startswith(("model/encoder", "model/source_embedding")))
-    embedding, projection = 16 * 2_048_000, 2_097_152 + 1024
-    cells = 2 * (8_388_608 + 4096) + 10 * (12_582_912 + 4096)  # kernel and bias of each; Lingvo adds 4096 gains to each
-    assert ours == embedding + cells + projection
-
-
-def test_an_rnmt_decoder_is_eight_lstms_with_attention_behind_the_first(tmp_path):
-    layers = imported(RNMT, tmp_path)[0].recipe.task.model.decoder.layers
-    assert [layer.type for layer in layers] == ["dropout", "lstm", "residual", "dropout", "lstm", "repeat"]
-    assert layers[2].layer.num_heads == 4 and layers[2].layer.values == "source" and layers[2].layer.attend_to == "memory"
-    assert layers[-1].times == 6 and layers[1].cell_cap == 10.0 and layers[1].output_activation == "none"
-
-
-def test_what_an_rnmt_experiment_does_otherwise_is_told_by_line(tmp_path):
+def test_an_rnmt_experiment_leaves_its_way_to_average_losses_behind_and_the_files(tmp_path):
     _, draft = imported(RNMT, tmp_path)
     lines = (tmp_path / "params.txt").read_text().splitlines()
     assert all(lines[remark.line - 1].startswith(f"{remark.key} : ") for remark in draft.remarks)
-    why = {remark.key: remark.why for remark in draft.remarks}
-    assert "normalised" in why["task.encoder.lstm_tpl.cls"]
-    assert "0.2 is not carried over" in why["task.decoder.beam_search.coverage_penalty"]
-    assert "AdditiveAttention" in why["task.decoder.attention.inner_atten_params.cls"]
-    assert "context" in why["task.decoder.rnn_layers"]
-    assert len(why) == 16
-    _, other = imported(RNMT, tmp_path, **{"task.decoder.use_zero_atten_state": "True", "task.decoder.new_idea": "7"})
-    assert {remark.key for remark in other.remarks} - set(why) == {"task.decoder.use_zero_atten_state", "task.decoder.new_idea"}
+    assert {remark.key for remark in draft.remarks} == CAPTION_KEYS | {"task.decoder.per_word_avg_loss"}
+    _, other = imported(RNMT, tmp_path, **{"task.decoder.use_sigmoid_activation": "True", "task.decoder.new_idea": "7"})
+    assert {remark.key for remark in other.remarks} - {remark.key for remark in draft.remarks} == {
+        "task.decoder.use_sigmoid_activation", "task.decoder.new_idea",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"cls": "type/lingvo.core.rnn_cell/LSTMCellSimple", "num_hidden_nodes": "9"}, {"norm": "none", "units": 9, "projection": 1024}),
+        ({"cls": "type/lingvo.core.rnn_cell/LayerNormalizedLSTMCell"}, {"norm": "layer", "norm_gain": "one_plus", "norm_cell": False}),
+        ({"cls": "type/lingvo.core.rnn_cell/LayerNormalizedLSTMCellLean"}, {"norm_gain": "one_plus", "norm_cell": True, "use_bias": True}),
+        ({"cls": "type/lingvo.core.rnn_cell/WeightNormalizedLSTMCellSimple", "zo_prob": "0.1"}, {"norm": "weight", "zoneout": 0.1}),
+    ],
+)
+def test_lingvo_s_lstms_are_ours_with_fields(changes, fields, tmp_path):
+    place = "task.decoder.atten_rnn_cell_tpl"
+    experiment, _ = imported(RNMT, tmp_path, **{f"{place}.{name}": value for name, value in changes.items()})
+    cell = experiment.recipe.task.model.decoder.layers[1].cell
+    assert {name: getattr(cell, name) for name in fields} == fields
+
+
+def test_how_a_decoder_attends_is_carried_over(tmp_path):
+    changes = {"task.decoder.use_zero_atten_state": "True", "task.decoder.feed_attention_context_vec_to_softmax": "False"}
+    decoder = imported(RNMT, tmp_path, **changes)[0].recipe.task.model.decoder.layers[1]
+    assert (decoder.first_context, decoder.context_to, decoder.residual_from) == ("zeros", "layers", 3)
+    assert (decoder.attention.num_heads, decoder.attention.hidden, decoder.attention.projection) == (4, 256, 1024)
+
+
+def test_safeguards_of_training_are_carried_over(tmp_path):
+    changes = {"clip_gradient_single_norm_to_value": "2.0", "l1_regularizer_weight": "1e-7", "vn_std": "0.05", "vn_start_step": "30"}
+    training = imported(RNMT, tmp_path, **{f"task.train.{name}": value for name, value in changes.items()})[0].recipe.training
+    assert training.clip.weight_norm == 2.0 and training.clip.norm is None
+    assert (training.penalties.l1, training.penalties.l2) == (1e-7, 1e-5)
+    assert (training.skip.max_norm, training.skip.outliers.deviations, training.skip.outliers.decay) == (100_000.0, 4.0, 0.995)
+    assert (training.weight_noise.std, training.weight_noise.start_step) == (0.05, 30)
 
 
 def test_training_and_search_of_an_rnmt_experiment_are_lingvo_s(tmp_path):

@@ -10,8 +10,9 @@ from typing import Any
 
 from seqcfg.recipe.importing.draft import Draft
 from seqcfg.recipe.importing.foreign import Foreign
+from seqcfg.recipe.importing.lingvo_cells import size
 from seqcfg.recipe.importing.lingvo_differences import remark_rest
-from seqcfg.recipe.importing.lingvo_rnmt import remark_known, size
+from seqcfg.recipe.importing.lingvo_rnmt import remark_known
 from seqcfg.recipe.importing.lingvo_sections import training, whole_decoding
 
 ENCODER, DECODER = "task.encoder", "task.decoder"

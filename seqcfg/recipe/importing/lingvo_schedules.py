@@ -52,7 +52,13 @@ def translate(name: str, params: Values) -> Values | None:
 
 def scaled(schedule: Values, rate: float) -> Values:
     """The schedule times Lingvo's learning_rate."""
-    field = {"constant": "value", "transformer": "scale", "transformer_flat": "scale", "transformer_ramp": "scale"}.get(schedule["type"])
+    field = {
+        "constant": "value",
+        "transformer": "scale",
+        "transformer_flat": "scale",
+        "transformer_ramp": "scale",
+        "half_life": "value",
+    }.get(schedule["type"])
     if field:
         return schedule | {field: schedule.get(field, 1.0) * rate}  # written even if 1: the base may say otherwise
     if rate == 1.0:

@@ -62,12 +62,35 @@ def training(foreign: Foreign, width: int) -> dict[str, Any]:
         foreign.remark("task.train.save_max_to_keep", "training.checkpoint.keep_last says how many are kept; 5 unless you write another")
     checking = {"every_steps": every}
     result = {"steps": steps, "optimizer": _optimizer(foreign), "schedule": _schedule(foreign, width)}
-    if norm := foreign.number("task.train.clip_gradient_norm_to_value", 0.0):
-        result["clip"] = {"norm": float(norm)}
-    if foreign.number("task.train.clip_gradient_single_norm_to_value", 0.0):
-        foreign.remark("task.train.clip_gradient_single_norm_to_value", "bounds per weight have no counterpart in seqcfg")
+    result |= _safeguards(foreign)
     result["ema_decay"] = foreign.number("task.train.ema_decay", 0.0) or None
     return {**result, "checkpoint": checking, "validation": checking}
+
+
+def _safeguards(foreign: Foreign) -> dict[str, Any]:
+    """Bounds on gradients, updates that are left out, penalties and noise; nothing of what Lingvo does not ask for."""
+    place = "task.train"
+    clip = {"norm": f"{place}.clip_gradient_norm_to_value", "weight_norm": f"{place}.clip_gradient_single_norm_to_value"}
+    skip: dict[str, Any] = {"max_norm": _given(foreign, f"{place}.grad_norm_to_clip_to_zero")}
+    tracker = f"{place}.grad_norm_tracker"
+    if foreign.get(f"{tracker}.cls") is not None:
+        known = {"deviations": ("clip_threshold", 4.0), "decay": ("decay", 0.995), "least_norm": ("grad_norm_clip_cap_min", 0.0)}
+        skip["outliers"] = {name: foreign.number(f"{tracker}.{theirs}", usual) for name, (theirs, usual) in known.items()}
+    penalties = {name: _given(foreign, f"{place}.{name}_regularizer_weight") for name in ("l1", "l2")}
+    std = _given(foreign, f"{place}.vn_std")
+    begin = foreign.count(f"{place}.vn_start_step", 0)
+    return {
+        "clip": {name: _given(foreign, key) for name, key in clip.items()},
+        "skip": skip,
+        "penalties": penalties,
+        "weight_noise": {"std": std, "start_step": begin} if std else None,
+    }
+
+
+def _given(foreign: Foreign, key: str) -> float | None:
+    """A number that counts where it is above 0."""
+    value = foreign.number(key)
+    return float(value) if value else None
 
 
 def _optimizer(foreign: Foreign) -> dict[str, Any] | None:
@@ -117,6 +140,7 @@ def decoding(foreign: Foreign) -> dict[str, Any]:
         "type": "beam",
         "width": foreign.count(f"{place}.num_hyps_per_beam"),
         "length_penalty": foreign.number(f"{place}.length_normalization"),
+        "coverage_penalty": foreign.number(f"{place}.coverage_penalty"),
         "prune_margin": foreign.number(f"{place}.beam_size"),
         "eos_margin": foreign.number(f"{place}.valid_eos_max_logit_delta"),
     }
