@@ -1,5 +1,6 @@
 """The recurrent layers of layer_examples.py."""
 
+from seqcfg.layers.composition.shuffle_groups import ShuffleGroups
 from seqcfg.layers.recurrent.bidirectional import Bidirectional
 from seqcfg.layers.recurrent.conv_lstm import ConvLSTM
 from seqcfg.layers.recurrent.gru import GRU
@@ -17,5 +18,6 @@ LAYERS = {
     "lstm:norm": LSTM(units=5, norm="layer", norm_cell=True, input_projection=4, kernels="joined"),
     "lstm:peephole": LSTM(units=3, peephole=True, norm="weight"),
     "qrnn": QRNN(units=4, kernel_size=3),
+    "shuffle_groups": ShuffleGroups(num_groups=2, num_shards=2),
     "sru": SRU(units=4, peephole=True, projection=3),
 }

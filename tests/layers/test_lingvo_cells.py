@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from seqcfg.layers.composition.parallel import Branch
+from seqcfg.layers.composition.sequential import Sequential
+from seqcfg.layers.composition.shuffle_groups import ShuffleGroups
 from seqcfg.layers.create import view
 from seqcfg.layers.recurrent.conv_lstm import ConvLSTM
 from seqcfg.layers.recurrent.gru import GRU
@@ -16,7 +19,7 @@ from seqcfg.layers.recurrent.qrnn import QRNN
 from seqcfg.layers.recurrent.sru import SRU
 from seqcfg.layers.sequence import Sequence
 from seqcfg.plan.declaration import declare
-from tests.layers.test_lingvo_goldens import cases, close, golden
+from tests.layers.test_lingvo_goldens import apply, cases, close, golden
 
 LINGVO = {"units": 5, "forget_bias": 0.0, "cell_cap": 10.0, "kernels": "joined"}
 SHORT = {"wm": "kernel", "b": "bias", "w_proj": "projection", "ln_scale": "norm_scale", "wn_scale": "norm_scale"}
@@ -102,6 +105,15 @@ def test_lean_lstm_with_a_projection():
     named |= {"cell_scale": weights["ln_scale_c"], "cell_bias": weights["bias_c"]}
     fields = {"units": 7, "projection": 5, "cell_cap": None, "norm": "layer", "norm_gain": "one_plus", "norm_cell": True}
     agree(LSTM(**(LINGVO | fields)), named, given, expected)
+
+
+def test_grouped_lstm_is_a_branch_and_a_shuffle():
+    weights, given, expected = golden("lstm_variants", "grouped")
+    one = LSTM(**(LINGVO | {"units": 4}))
+    layer = Sequential(layers=[Branch(layers=[one, one]), ShuffleGroups(num_groups=2, num_shards=2)])
+    named = {f"layers/0/layers/{group}/{SHORT[name]}": weights[f"group_{group}/{name}"] for group in (0, 1) for name in ("wm", "b")}
+    x = Sequence(tf.constant(np.swapaxes(given["x"], 0, 1)), tf.constant(given["paddings"][..., 0].T) < 0.5)
+    close(apply(layer, named, x).values, np.stack([expected[f"m{step}"] for step in range(3)], 1))
 
 
 @pytest.mark.parametrize("case", cases("gru_cell"))
