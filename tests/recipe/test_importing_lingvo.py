@@ -16,13 +16,6 @@ from seqcfg.recipe.validate import validate
 SAMPLES = Path(__file__).parent / "import_samples"
 BASE, CAPTION = SAMPLES / "WmtEnDeTransformerBase.params.txt", SAMPLES / "WmtCaptionEnDeTransformer.params.txt"
 RNMT, LAS = SAMPLES / "WmtEnDeRNMT.params.txt", SAMPLES / "Librispeech960Grapheme.params.txt"
-TINY_TASK = """\
-task:
-  type: translation
-  source_tokenizer: shared
-  target_tokenizer: shared
-  model: {type: encoder_decoder, source_embedding: {type: embedding, dim: 4}, encoder: {type: layer_norm}, decoder: {type: layer_norm}}
-"""
 CAPTION_KEYS = {  # of the caption dump and in this order: what is left behind
     "input.bucket_batch_limit",
     "input.file_pattern",
@@ -43,7 +36,7 @@ def imported(sample, folder, **changes):
     return load(str(recipe)), draft
 
 
-WEIGHTS = [(BASE, 93_323_648), (CAPTION, 4_174_544), (RNMT, 378_866_176)]  # without the 4 numbers of a tracker
+WEIGHTS = [(BASE, 93_323_648), (CAPTION, 4_174_544), (RNMT, 378_866_176), (LAS, 132_091_260)]  # without the 4 numbers of a tracker
 
 
 @pytest.mark.parametrize(("sample", "weights"), WEIGHTS)
@@ -168,19 +161,36 @@ def test_training_and_search_of_an_rnmt_experiment_are_lingvo_s(tmp_path):
     assert recipe.task.loss == base.task.loss
 
 
-def test_a_recognizer_becomes_everything_but_its_task_and_says_so(tmp_path):
-    file = tmp_path / "las.yaml"
-    done = CliRunner().invoke(cli.cli, ["import", "lingvo", str(LAS), "--output", str(file)])
-    assert done.exit_code == 0, done.output
-    assert "It lacks `task:`" in done.stderr and "# It lacks `task:`" in file.read_text()
-    assert (
-        f"{LAS}:" in done.stderr and "task.encoder.conv_filter_shapes: [(3, 3, 1, 32), (3, 3, 32, 32)] is not carried over" in done.stderr
-    )
-    problems = validate(str(file))
-    assert [(problem.code, problem.path) for problem in problems] == [("E0302", "task")]
-    task = TINY_TASK.replace("shared", "characters")
-    file.write_text(file.read_text() + task)
-    assert [problem for problem in validate(str(file)) if problem.path.split(".")[0] not in ("data", "task")] == []
+def test_a_recognizer_is_listening_attending_and_spelling(tmp_path):
+    experiment, draft = imported(LAS, tmp_path)
+    task, training = experiment.recipe.task, experiment.recipe.training
+    encoder, decoder = task.model.encoder.layers, task.model.decoder
+    kinds = [layer.type for layer in encoder]
+    assert kinds == [
+        "append_frames", "split_features", *["conv2d", "batch_norm", "activation"] * 2, "merge_features", "repeat", "bidirectional",
+    ]  # fmt: skip
+    assert [layer.type for layer in encoder[9].layer.layers] == ["bidirectional", "dense", "batch_norm", "activation"]
+    assert (encoder[9].times, encoder[0].count, encoder[2].kernel_size, encoder[2].stride) == (3, 6, (3, 3), (2, 2))
+    assert (decoder.num_layers, decoder.cell.units, decoder.attention.hidden, decoder.context_to) == (2, 1024, 128, "all")
+    assert (training.clip.norm, training.skip.max_norm, training.penalties.l2) == (1.0, 100.0, 1e-6)
+    assert (training.weight_noise.std, training.weight_noise.start_step, training.schedule.value) == (0.075, 20_000, 0.00025)
+    assert validate(str(tmp_path / "mine.yaml")) == []
+    names = {remark.key.rpartition(".")[2] for remark in draft.remarks}
+    assert names == {"bucket_batch_limit", "file_pattern", "save_interval_seconds", "save_max_to_keep"}
+
+
+def test_what_a_recognizer_has_besides_is_told(tmp_path):
+    changes = {"task.encoder.use_specaugment": "True", "task.decoder.min_ground_truth_prob": "0.9", "task.encoder.new_idea": "7"}
+    _, draft = imported(LAS, tmp_path, **changes)
+    why = {remark.key: remark.why for remark in draft.remarks}
+    assert "spec_augment" in why["task.encoder.use_specaugment"] and "0.9" in why["task.decoder.min_ground_truth_prob"]
+    assert "7 is not carried over" in why["task.encoder.new_idea"]
+
+
+def test_a_recognizer_of_word_pieces_learns_as_many(tmp_path):
+    changes = {"input.tokenizer.cls": "type/lingvo.core.tokenizers/WpmTokenizer", "task.decoder.softmax.num_classes": "16328"}
+    recipe = imported(LAS, tmp_path, **changes)[0].recipe
+    assert recipe.tokenizers["transcripts"].vocab_size == recipe.task.model.output.units == 16_328
 
 
 def test_a_dump_without_a_size_is_refused_rather_than_given_the_base_s(tmp_path):

@@ -29,15 +29,7 @@ def test_the_number_of_weights_is_lingvo_s(name, total):
 
 
 def test_every_shape_occurs_as_often_as_in_lingvo():
-    """Lingvo keeps the kernels on input and output of an LSTM as one matrix."""
-    shapes = {weight.path: tuple(weight.shape) for weight in found("grapheme").declaration.all_weights()}
-    ours = Counter()
-    for path, shape in shapes.items():
-        place, _, name = path.rpartition("/")
-        if name == "recurrent_kernel":
-            continue
-        recurrent = shapes.get(f"{place}/recurrent_kernel") if name == "input_kernel" else None
-        ours[(shape[0] + recurrent[0], *shape[1:]) if recurrent else shape] += 1
+    ours = Counter(tuple(weight.shape) for weight in found("grapheme").declaration.all_weights())
     theirs = lingvo_weights("asr.librispeech.Librispeech960Grapheme.weights.txt")
     assert ours == Counter(shape for _, shape in theirs)
 
