@@ -12,8 +12,8 @@ from typing import Any, get_args
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
 from seqcfg.component.types import PositiveInt
-from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
+from seqcfg.export.client_facts import ABOUT, client_facts
 from seqcfg.export.graph import described
 from seqcfg.export.operators import operators_of
 from seqcfg.export.sample import Sample
@@ -21,14 +21,13 @@ from seqcfg.export.tflite_convert import convert
 from seqcfg.export.tflite_graph import Precision, signatures_of
 from seqcfg.export.tolerance import Tolerance
 
-MODEL, ABOUT = "model.tflite", "model.json"
+MODEL = "model.tflite"
 TOLERANCES = {
     "float32": Tolerance(identical_share=0.98),
     "float16": Tolerance(identical_share=0.9, score_difference=0.05, metric_loss=0.5),
     "dynamic_int8": Tolerance(identical_share=0.6, score_difference=0.3, metric_loss=1.0),
     "int8": Tolerance(identical_share=0.3, score_difference=1.0, metric_loss=2.0),
 }
-STANDALONE = ("sentencepiece", "byte")  # tokenizers that the client knows without seqcfg
 
 
 class TFLite(Exporter, type="tflite"):
@@ -74,7 +73,7 @@ class TFLite(Exporter, type="tflite"):
 
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""
-        about = _about(trained)
+        about = client_facts(trained)
         pairs = sample.representative(self.num_representative) if self.precision == "int8" else []
         if self.precision == "int8" and not pairs:
             raise UserError("int8 needs examples that show the ranges of activations", hint="export where the training data is")
@@ -93,29 +92,3 @@ class TFLite(Exporter, type="tflite"):
         found = operators_of((folder / MODEL).read_bytes())
         shares = {"int8_share": found.multiplied.share, "hybrid_int8_share": found.multiplied.hybrid_share}
         return shares | {"operators": float(sum(found.operators.values()))}
-
-
-def _about(trained: Any) -> dict[str, Any]:
-    """What a client must know besides the signatures. Raises UserError for tokenizers that only seqcfg knows."""
-    recipe = trained.experiment.recipe
-    settings: Any = recipe.decoding or Decoding()
-    task, names = recipe.task, {id(codec): name for name, codec in trained.codecs.items()}
-    example = task.encode_texts(trained.codecs, ["a"])
-    source = next(name for name in example if not name.endswith("_length"))
-    tokenizers = {}
-    for side, codec in (("source_tokenizer", task.source_codec(trained.codecs)), ("target_tokenizer", task.target_codec(trained.codecs))):
-        name = names[id(codec)]
-        kind = recipe.tokenizers[name].type
-        if kind not in STANDALONE:
-            raise UserError(
-                f"tokenizers.{name}: a TFLite model with the tokenizer {kind} needs seqcfg to be used", hint="export it as saved_model"
-            )
-        file = next((path.name for path in sorted(codec.folder.iterdir()) if path.is_file()), "")
-        tokenizers[side] = {"type": kind, "file": f"tokenizers/{name}/{file}"}
-    return {
-        "input": source,
-        "source_has_end": int(example[source][0, -1]) == 3,
-        **tokenizers,
-        "max_source_length": settings.max_source_length,
-        "longest": [settings.length_limit.longest(length, settings.max_length) for length in range(settings.max_source_length + 1)],
-    }

@@ -44,10 +44,10 @@ decoding: {search: {type: beam, width: 3}, max_length: 6, batch_size: 4, xla: ne
 """
 
 
-def make_run(folder: Path, tokenizer: str = "byte") -> Path:
+def make_run(folder: Path, tokenizer: str = "byte", recipe_text: str = RECIPE) -> Path:
     """Writes folder/run, and folder/prepared; returns the run. Step 10 has the lower loss, step 20 is the newer."""
     recipe = folder / "recipe.yaml"
-    recipe.write_text(RECIPE % tokenizer, encoding="utf-8")
+    recipe.write_text(recipe_text % tokenizer, encoding="utf-8")
     experiment = load(recipe)
     prepared = prepare(experiment, data_root=folder, cache_root=folder / "prepared")
     run = RunDirectory.create(folder / "run", experiment.source(), experiment.resolved)
