@@ -32,6 +32,7 @@ class Model:
             max_decoding_length=self._about["longest"][len(ids) + 1],
             return_scores=True,
             disable_unk=True,
+            suppress_sequences=[["<pad>"], ["<s>"]],  # never outputs of the run either
         )[0]
         return self._decode([self._ids[token] for token in found.hypotheses[0]]), found.scores[0]
 
