@@ -26,7 +26,7 @@ class CTCAttention(Model, type="ctc_attention"):
     search from skipping or repeating parts of long utterances. Both losses are means over their tokens before they are mixed.
     """
 
-    offers: ClassVar[tuple[str, ...]] = ("tokens", "frames")
+    offers: ClassVar[tuple[str, ...]] = ("tokens", "frames", "attention")
 
     attention: EncoderDecoder = param(doc="The encoder and the decoder that attends to it.")
     ctc_weight: Probability = param(default=0.3, doc="Share a of CTC in the loss.")

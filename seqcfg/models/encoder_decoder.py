@@ -29,7 +29,7 @@ class EncoderDecoder(Model, type="encoder_decoder"):
     out one matrix is used three times (arXiv:1608.05859).
     """
 
-    offers: ClassVar[tuple[str, ...]] = ("tokens",)
+    offers: ClassVar[tuple[str, ...]] = ("tokens", "attention")
 
     source_embedding: Layer | None = param(default=None, doc="Source ids to vectors; null where the source are frames.")
     target_embedding: Layer | None = param(default=None, doc="Target ids to vectors; null uses the source embedding for both sides.")

@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from seqcfg.component.reserved_ids import END, START
-from seqcfg.decoding.alignment import Aligner
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.decoding.scoring import Scorer
@@ -136,23 +135,3 @@ def test_gradients_flow_through_sampled_positions():
     for path, gradient in tape.gradient(loss, tree).items():
         assert np.isfinite(tf.convert_to_tensor(gradient)).all(), path
         assert tf.reduce_max(tf.abs(tf.convert_to_tensor(gradient))) > 0, path
-
-
-def test_attention_to_a_sound_has_a_column_per_position_that_the_encoder_makes():
-    task = Recognition(
-        tokenizer="letters",
-        sample_rate_hz=RATE,
-        front_end=LogMel(sample_rate_hz=RATE, num_bins=8, frames="centered"),
-        model=MODEL,
-    )
-    root = Declaration(task)
-    task.declare(root, {"letters": VOCABULARY})
-    tree = {path: 3.0 * value for path, value in initial_values(root, 3).items()}
-    rng = np.random.default_rng(1)
-    sounds = [rng.uniform(-0.5, 0.5, int(RATE * seconds)).astype(np.float32) for seconds in (0.5, 0.9)]
-    aligner = Aligner(task, root, tree, {"letters": Letters()}, Decoding(max_length=4))
-    short, long = aligner.attention(sounds, [[4, 5], [6, 4, 5]])
-    assert (short.shape[0], long.shape[0]) == (2, 3)
-    assert long.shape[1] / short.shape[1] == pytest.approx(0.9 / 0.5, rel=0.1)  # half as many as frames of 10 ms
-    np.testing.assert_allclose(short.sum(1), 1.0, rtol=1e-5)
-    np.testing.assert_allclose(aligner.attention(sounds[:1], [[4, 5]])[0], short, rtol=1e-4, atol=1e-5)
