@@ -73,7 +73,8 @@ class AttentionDecoder(SequenceLayer, type="attention_decoder"):
             return {name: value[:, 0] for name, value in outputs.items()}, new
 
         inputs = {"x": x.values} if x.mask is None else {"x": x.values, "real": x.mask}
-        widths = {"cell": w.cell.output_width, "context": state["context"].shape[-1], "before": state["context"].shape[-1]}
+        wanted = {"cell": w.cell.output_width, "context": w.attention.output_width, "before": w.attention.output_width}
+        widths = {name: width for name, width in wanted.items() if name != "before" or self.context_of == "previous"}
         outputs, _ = scan(w, step, inputs, state, widths)
         return self._above(w, x, outputs, lambda name, layer, y: layer(y))
 
