@@ -146,3 +146,17 @@ def test_chunks_of_any_layer_give_what_the_whole_gives(layer):
         y, moving = w.step(Sequence(X[:, start:end]), {}, moving)
         pieces.append(y.values)
     np.testing.assert_allclose(tf.concat(pieces, 1), w(Sequence(X)).values, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("fields", [{}, {"norm": "layer", "projection": 2}, {"norm": "weight"}, {"input_projection": 3, "peephole": True}])
+def test_a_joined_kernel_is_two_kernels_one_above_the_other(fields):
+    apart, joined = (LSTM(units=4, kernels=kernels, **fields) for kernels in ("separate", "joined"))
+    tree = initial_values(declare(apart, 3), 7)
+    whole = {"kernel": tf.concat([tree.pop("input_kernel"), tree.pop("recurrent_kernel")], 0)} | tree
+    w = view(declare(joined, 3), whole)
+    expected = make(apart)(Sequence(X, MASK)).values
+    np.testing.assert_allclose(w(Sequence(X, MASK)).values, expected, rtol=1e-5, atol=1e-6)
+    _, moving = w.start(Sequence(X), None)
+    for position in range(4):
+        y, moving = w.step(Sequence(X[:, position : position + 1]), {}, moving)
+        np.testing.assert_allclose(y.values[:, 0], expected[:, position], rtol=1e-5, atol=1e-6)

@@ -112,7 +112,7 @@ class LSTM(Recurrence, type="lstm"):
 
     def advance(self, inside: Inside, position: Tensors, state: Tensors) -> Tensors:
         own, cell = inside.vectors, state["cell"]
-        sums = position["gates"] + inside.times("recurrent_kernel", state["output"])
+        sums = position["sums"] if "sums" in position else position["gates"] + inside.times("recurrent_kernel", state["output"])
         if self.input_projection:
             sums = inside.times("gate_kernel", sums)
         if self.norm == "layer":
