@@ -55,7 +55,7 @@ def command(
             parities[exporter.label] = parity
             said = f"the same strings as the run on {parity.identical} of {parity.lines} lines"
         else:
-            said = "not compared: it takes no text"
+            said = f"the same texts as the run on {export.num_sounds} sounds" if export.num_sounds else "not compared: it takes no text"
         click.echo(f"exported {trained.label} to {folder}: {said}")
     if parities:
         Console().print(parity_table(parities))

@@ -17,6 +17,7 @@ from seqcfg.export.manifest import new_manifest, write_manifest
 from seqcfg.export.parity import Parity, compare, size_of
 from seqcfg.export.probe import Probed, probe
 from seqcfg.export.sample import Sample
+from seqcfg.export.waveforms import prove_same
 from seqcfg.runs.durable import sync_folder, write_file
 
 BATCH_SIZE = 64
@@ -44,7 +45,8 @@ class Export:
         self._trained, self._settings, self._warn, self._overrides = trained, recipe.decoding or Decoding(), warn, overrides
         is_drawn = self._settings.search.type == "sample"  # lots are numbered from the first line of a call
         self._sample = sample.first(BATCH_SIZE) if is_drawn else sample
-        self._timed = [line for line in self._sample.lines if line.strip()][:timed]
+        self._is_of_sounds, self.num_sounds = bool(recipe.task.is_of_sounds), 0
+        self._timed = [] if self._is_of_sounds else [line for line in self._sample.lines if line.strip()][:timed]
         self._run: Probed | None = None
 
     def __call__(self, exporter: Any) -> Exported:
@@ -55,12 +57,16 @@ class Export:
         """
         place = self._trained.run.exports / exporter.label
         final = place / str(exporter.version)
+        if self._is_of_sounds and exporter.type != "saved_model":
+            raise UserError(f"{exporter.label}: exports models that read texts, and this one hears", hint="--format saved_model")
         partial = final.with_name(f"{final.name}.partial")
         place.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
         try:
             signatures = exporter.write(self._trained, partial, self._sample)
-            parity = self._compare(exporter, partial) if exporter.client else None
+            parity = self._compare(exporter, partial) if exporter.client and not self._is_of_sounds else None
+            if self._is_of_sounds:
+                self.num_sounds = prove_same(self._trained, partial, self._sample.lines, exporter.include_tokenizer)
             manifest = new_manifest(self._trained, exporter, partial, signatures, parity)
             self._judge(exporter, place, parity)
         except BaseException:

@@ -12,6 +12,7 @@ from seqcfg.export.graph import described, exported_module
 from seqcfg.export.sample import Sample
 from seqcfg.export.tolerance import Tolerance
 from seqcfg.export.warmup import write_warmup
+from seqcfg.export.waveforms import listening_module
 from seqcfg.lazy import np, tf
 
 
@@ -22,6 +23,7 @@ class SavedModel(Exporter, type="saved_model"):
     `ids` takes the task's own tensors (`source` [n, time], `source_length` [n]) and gives `ids` [n, n_best, time],
     `lengths` and `scores` [n, n_best]; `score` takes strings `source` and `target` [n] and gives `log_probabilities` [n],
     those of single tokens and their number, and `score_ids` does so for ids. Without the tokenizer `serving_default` is `ids`.
+    Of speech recognition both take `audio` [n, samples] and `audio_length` [n] (see export/waveforms.py).
     """
 
     version: PositiveInt = param(default=1, doc="Number of the version folder that model servers look for.")
@@ -41,6 +43,10 @@ class SavedModel(Exporter, type="saved_model"):
 
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""
+        if trained.experiment.recipe.task.is_of_sounds:
+            module, signatures = listening_module(trained, self.include_tokenizer)
+            tf.saved_model.save(module, str(folder), signatures=signatures)
+            return {name: described(signature) for name, signature in signatures.items()}
         module, signatures = exported_module(trained, self.include_tokenizer)
         tf.saved_model.save(module, str(folder), signatures=signatures)
         if requests := self._requests(trained, signatures, [line for line in sample.lines if line.strip()]):
