@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from seqcfg.data.augment import augmented
@@ -59,12 +59,27 @@ class Loader:
         """The split that a batch's examples belong to."""
         return self._splits[batch.split] if batch.split in self._splits else next(iter(self._splits.values()))
 
-    def dataset(self, first: int, last: int, part: int = 0, parts: int = 1) -> Any:
-        """A tf.data.Dataset of batches first .. last - 1 in order, loaded ahead; all axes but `frame` have unknown size."""
+    def load_rows(self, number: int, chosen: Callable[[int], Any]) -> dict[str, Any]:
+        """Batch `number` with all its rows, of which those are read for which chosen(rows) [rows] is true; others are zero.
+
+        So processes that compute different rows of a batch share the work of reading it. chosen may give None for all.
+        """
+        batch = self.plan.batch(number)
+        if (mine := chosen(len(batch.example_ids))) is not None:
+            ids = batch.example_ids.copy()
+            ids[~mine] = -1
+            batch = dataclasses.replace(batch, example_ids=ids)
+        return self._arrays(batch)
+
+    def dataset(self, first: int, last: int, chosen: Callable[[int], Any] = lambda _: None) -> Any:
+        """A tf.data.Dataset of batches first .. last - 1 in order, loaded ahead; all axes but `frame` have unknown size.
+
+        Rows are read as by `load_rows`.
+        """
         specs = signature(self.features, self.plan.is_packed)
 
         def load(number: Any) -> list[Any]:
-            arrays = self.load(int(number), part, parts)
+            arrays = self.load_rows(int(number), chosen)
             return [arrays[name] for name in specs]
 
         def map_one(number: Any) -> dict[str, Any]:

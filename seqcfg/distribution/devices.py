@@ -32,6 +32,10 @@ class Devices:
         """The rows of a batch that this replica computes. Called in `update`, like the following."""
         return batch
 
+    def computes(self, rows: int) -> Any:
+        """Which rows of a batch of so many this process's replicas compute: bool [rows], or None for all."""
+        return None
+
     def index(self) -> Any:
         """The number of this replica, from 0."""
         return 0

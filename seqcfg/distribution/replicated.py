@@ -8,11 +8,11 @@ from typing import Any
 
 from seqcfg.distribution.devices import Devices
 from seqcfg.errors import UserError
-from seqcfg.lazy import tf
+from seqcfg.lazy import np, tf
 
 
 class Replicated(Devices):
-    """The replicas of a strategy; each computes every `count`-th row of a batch, which all processes load whole.
+    """The replicas of a strategy; each computes every `count`-th row of a batch, and each process reads the rows of its own.
 
     So what a step sees does not depend on how many replicas there are, and a run may go on with another number.
     """
@@ -32,6 +32,11 @@ class Replicated(Devices):
 
     def part(self, batch: dict[str, Any]) -> dict[str, Any]:
         return {name: value[self.index() :: self.count] for name, value in batch.items()}
+
+    def computes(self, rows: int) -> Any:
+        if self._num_processes == 1:
+            return None
+        return np.arange(rows) % self.count // (self.count // self._num_processes) == self.process
 
     def index(self) -> Any:
         return tf.distribute.get_replica_context().replica_id_in_sync_group

@@ -86,7 +86,7 @@ class TrainingLoop:
                 self._journal.trace.note(0, self._state.weights)
             self._validate_belatedly()
             self._profiler.look(self.done)
-            iterator = iter(self._inputs.loader.dataset(self.done * parts, self._inputs.steps * parts))
+            iterator = iter(self._inputs.loader.dataset(self.done * parts, self._inputs.steps * parts, self._devices.computes))
             self._meter.pause()
             while not (reason := self.ending()) and not self._must_stop():
                 self._advance(iterator)

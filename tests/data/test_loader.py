@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from seqcfg.data.batching import Batching
+from seqcfg.data.columns import Columns
 from seqcfg.data.loader import Loader, evaluation_batches, signature
 from seqcfg.data.plans import training_plan
 from seqcfg.data.prepare import prepare
@@ -73,8 +74,27 @@ def test_all_batches_have_one_signature(loader):
 def test_parts_of_a_batch_are_its_rows(loader):
     whole = rows_of(loader.load(3))
     assert [row for part in range(4) for row in rows_of(loader.load(3, part, 4))] == whole
-    datasets = [list(loader.dataset(3, 4, part, 2))[0] for part in range(2)]
-    assert [row for tensors in datasets for row in rows_of({name: value.numpy() for name, value in tensors.items()})] == whole
+
+
+def test_processes_that_compute_different_rows_share_the_work_of_reading_a_batch(loader, monkeypatch):
+    """Of two processes with two replicas each, the first computes rows 0, 1, 4, 5 ...; the others are neither read nor there."""
+    read, gather = [], Columns.gather
+
+    def counted(columns, name, ids, time=0):
+        read.append(int((ids >= 0).sum()))
+        return gather(columns, name, ids, time)
+
+    monkeypatch.setattr(Columns, "gather", counted)
+    whole = loader.load(3)
+    in_all, processes = sum(read), []
+    for process in range(2):
+        read.clear()
+        processes.append(loader.load_rows(3, lambda rows, process=process: np.arange(rows) % 4 // 2 == process))
+        assert abs(sum(read) - in_all / 2) <= 2 * len(loader.features)
+    for name, array in whole.items():
+        mine = np.arange(len(array)) % 4 < 2
+        np.testing.assert_array_equal(processes[0][name][mine], array[mine])
+        np.testing.assert_array_equal(processes[0][name] + processes[1][name], array)
 
 
 @pytest.mark.parametrize("size", [{"batch_size": 1}, {"batch_size": 8}, {"batch_size": 1000}, {"max_tokens": 700}])
