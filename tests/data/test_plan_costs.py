@@ -56,16 +56,21 @@ def counted(monkeypatch):
     return counts
 
 
-@pytest.mark.parametrize("listed", [True, False])
-def test_a_batch_costs_the_same_whatever_its_number_and_the_size_of_the_corpus(listed, counted, monkeypatch):
+SMALL, LARGE = (10**4, 10**5, 10**6), (10**4, 10**6, 10**7, 10**8)
+
+
+@pytest.mark.parametrize(("listed", "sizes"), [(True, SMALL), (False, SMALL), pytest.param(False, LARGE, marks=pytest.mark.slow)])
+def test_a_batch_costs_the_same_whatever_its_number_and_the_size_of_the_corpus(listed, sizes, counted, monkeypatch):
     monkeypatch.setattr(members, "LISTED_EXAMPLES", 1 << 40 if listed else 0)
     costs = {}
-    for size in (10**4, 10**5, 10**6):
+    for size in sizes:
         plan = BatchPlan(lengths(size), BATCHING, 3)
         for number in (0, plan.batches_per_epoch * 1000 + 7, 10**12 + 1):
             counted.update(network=0, looked_at=0)
             rows = sum(plan.batch(number + step).num_examples for step in range(40))
             costs[size, number] = counted["network"] / rows, counted["looked_at"] / rows
+    for (size, number), (passes, seen) in costs.items():
+        print(f"{size:,} examples, batches from {number:,}: {passes:.2f} passes and {seen:.0f} examples looked at per example")
     network, looked_at = zip(*costs.values(), strict=True)
     assert max(network) < 2.6  # at most about two passes per example, and one for the order of batches
     assert max(looked_at) <= (0 if listed else 1024)
@@ -99,6 +104,7 @@ def test_a_plan_takes_little_memory(size, monkeypatch):
     plan.batch(10**9)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
+    print(f"{size:,} examples: {peak / 1e6:.0f} MB at most")
     assert peak < size + (200 << 20)  # a byte per example, tables of blocks, and one chunk of examples at work
     assert peak < 300e6
 
