@@ -1,4 +1,4 @@
-"""What loaders are compared with: the training step that reads their batches, and OpenNMT-tf's input pipeline on the same pieces."""
+"""What loaders are compared with: the training step that reads their batches, and other systems' pipelines on the same pieces."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def training(experiment: Any, batches: Any) -> Callable[[], dict[str, float]]:
 class Peer:
     """A process of another Python that makes batches of the same texts; `window(seconds)` is what it made in so long."""
 
-    def __init__(self, python: str, experiment: Any, prepared: Any, folder: Path):
+    def __init__(self, script: str, python: str, experiment: Any, prepared: Any, folder: Path):
         recipe, columns = experiment.recipe, prepared.splits[experiment.recipe.data.training_split]
         for side in ("source", "target"):
             codec = prepared.codecs[getattr(recipe.task, f"{side}_tokenizer")]
@@ -47,7 +47,7 @@ class Peer:
         batching = recipe.data.batching
         command = [
             python,
-            str(Path(__file__).with_name("opennmt_tf_peer.py")),
+            str(Path(__file__).with_name(script)),
             str(folder),
             str(batching.max_tokens),
             str(batching.max_length),

@@ -9,9 +9,11 @@ import tensorflow as tf
 from seqcfg.data.audio_file import resample
 from seqcfg.layers.audio.feature_normalization import CorpusNormalization, UtteranceNormalization
 from seqcfg.layers.audio.frames import AppendFrames, Deltas, StackFrames
+from seqcfg.layers.audio.log_mel import LogMel
 from seqcfg.layers.audio.spec_augment import SpecAugment, warped
 from seqcfg.layers.audio.speed_perturbation import SpeedPerturbation, resampled
-from seqcfg.layers.create import view
+from seqcfg.layers.composition.sequential import Sequential
+from seqcfg.layers.create import initial_values, view
 from seqcfg.layers.sequence import Sequence
 from seqcfg.plan.declaration import Misfit, declare
 
@@ -157,3 +159,24 @@ def test_each_utterance_gets_a_speed_of_its_own_and_padding_stays_silent():
 
 def test_a_speed_that_is_no_simple_ratio_is_refused():
     assert [name for name, *_ in SpeedPerturbation(speeds=[0.9, 0.9123456]).check()] == ["speeds"]
+
+
+def test_a_saved_front_end_gives_the_same_frames_without_python(tmp_path):
+    layer = Sequential(layers=[LogMel(num_bins=8, pre_emphasis=0.97), CorpusNormalization(), SpecAugment(), Deltas(), StackFrames()])
+    declaration = declare(layer, ())
+    module = tf.Module()
+    tree = initial_values(declaration, 1)
+    module.weights = [tf.Variable(value + 0.5) for value in tree.values()]
+    held = dict(zip(tree, module.weights, strict=True))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None]), tf.TensorSpec([None], tf.int32)])
+    def frames(samples, lengths):
+        out = view(declaration, held)(Sequence(samples, tf.sequence_mask(lengths, tf.shape(samples)[1])))
+        return out.values, out.mask
+
+    module.frames = frames
+    tf.saved_model.save(module, str(tmp_path))
+    given = tf.random.stateless_normal([2, 4000], [1, 1]), tf.constant([4000, 1700])
+    loaded = tf.saved_model.load(str(tmp_path))
+    for ours, theirs in zip(frames(*given), loaded.frames(*given), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
