@@ -101,7 +101,9 @@ def test_torchaudio_s_mel_spectrogram():
     np.testing.assert_allclose(ours(LogMel(**TORCHAUDIO, num_bins=60), sound())[0][0], expected, atol=1e-3)
 
 
-@pytest.mark.parametrize("fields", [KALDI, LIBROSA, TORCHAUDIO, {"frames": "rounded", "edges": "mirror", "pre_emphasis": 0.97}])
+@pytest.mark.parametrize(
+    "fields", [KALDI, LIBROSA, TORCHAUDIO, {"frames": "started"}, {"frames": "rounded", "edges": "mirror", "pre_emphasis": 0.97}]
+)
 def test_a_short_utterance_in_a_longer_batch_gives_what_it_gives_alone(fields):
     layer, short = LogMel(**fields), sound(5003, seed=1)
     alone, _ = ours(layer, short)
@@ -111,8 +113,8 @@ def test_a_short_utterance_in_a_longer_batch_gives_what_it_gives_alone(fields):
 
 
 def test_frames_lie_where_they_are_said_to():
-    counts = {place: LogMel(frames=place).num_positions(1000) for place in ("inside", "centered", "rounded")}
-    assert counts == {"inside": 1 + 600 // 160, "centered": 1 + 1000 // 160, "rounded": 1080 // 160}
+    counts = {place: LogMel(frames=place).num_positions(1000) for place in ("inside", "started", "centered", "rounded")}
+    assert counts == {"inside": 1 + 600 // 160, "started": 7, "centered": 1 + 1000 // 160, "rounded": 1080 // 160}
     assert LogMel().num_positions(399) == 0
 
 

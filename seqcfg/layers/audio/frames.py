@@ -16,7 +16,8 @@ class StackFrames(UtteranceLayer, type="stack_frames"):
     """Puts each `stride`-th frame behind its `left` neighbours and before its `right` ones, earliest first (arXiv:1507.06947, section 2).
 
     T frames become ceil(T / stride), wider by the factor left + 1 + right; one is real when its own frame, stride t, is.
-    The defaults make 240 features of 80, as Lingvo does with stack_left_context 2 and frame_stride 3.
+    The defaults make 240 features of 80, as Lingvo does with stack_left_context 2 and frame_stride 3. (With right
+    neighbours Lingvo takes a frame for padding where one of them is; here an utterance's last frame is repeated.)
     """
 
     left: NonNegativeInt = param(default=2, doc="Frames before, in frames.")

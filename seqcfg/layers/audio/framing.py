@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from seqcfg.lazy import tf
 
-Place = Literal["inside", "centered", "rounded"]
+Place = Literal["inside", "started", "centered", "rounded"]
 Edges = Literal["zero", "reflect", "mirror"]
 
 
@@ -16,6 +16,7 @@ class Framing:
     """Frames of `size` samples, `step` apart; an utterance of `length` samples has `count(length)` of them.
 
     inside    frame t starts at sample t step, and none reaches beyond the end
+    started   the same, for all that start inside
     centered  frame t is centred on sample t step, for all t step <= length
     rounded   frame t is centred on sample t step + step / 2, and there are round(length / step)
 
@@ -35,6 +36,8 @@ class Framing:
         """Number of frames of an utterance of `length` samples: an int, or an int tensor."""
         if self.place == "inside":
             count = 1 + (length - self.before - self.size - self.after) // self.step
+        elif self.place == "started":
+            count = (length + self.step - 1) // self.step
         elif self.place == "centered":
             count = 1 + length // self.step
         else:
@@ -48,7 +51,9 @@ class Framing:
         time = tf.shape(samples)[1]
         left = 0
         if self.place != "inside":
-            left = (self.size // 2 if self.place == "centered" else (self.size - self.step) // 2) + self.before
+            left = {"started": 0, "centered": (self.size + 1) // 2 + self.before, "rounded": (self.size - self.step) // 2 + self.before}[
+                self.place
+            ]
             right = self.before + self.size  # enough for the last frame wherever it lies
             samples = self._beyond_the_ends(samples, lengths, left, right)
         return tf.signal.frame(samples, self.before + self.size, self.step, axis=1)[:, : self.count(time)]

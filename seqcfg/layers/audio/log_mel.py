@@ -28,8 +28,9 @@ class LogMel(UtteranceLayer, type="log_mel"):
 
     Kaldi (dither 0)  samples: int16, remove_mean: true, pre_emphasis: 0.97, pre_emphasis_from: frame, window: povey,
                       lower_hz: 20, floor: 1.1920929e-07
-    Lingvo's MelAsrFrontend  samples: int16, pre_emphasis: 0.97, fft_size: twice_next_power, spectrum: magnitude,
-                      lower_hz: 125, upper_hz: 7600, floor: 1.0, dither: 8.0
+    Lingvo's MelAsrFrontend  samples: int16, pre_emphasis: 0.97, fft_size: 1024 (512 without overdrive), spectrum: magnitude,
+                      lower_hz: 125, upper_hz: 7600, floor: 1.0, dither: 8.0; pad_end is frames: started. Its noise comes behind
+                      pre-emphasis, and in evaluation, too
     librosa.feature.melspectrogram(n_fft=400, hop_length=160)  frames: centered, fft_size: 400, mel_scale: slaney,
                       filter_sides: hertz, filter_norm: area, lower_hz: 0
     torchaudio.transforms.MelSpectrogram()  the same with edges: reflect, mel_scale: htk, filter_norm: peak
@@ -45,7 +46,7 @@ class LogMel(UtteranceLayer, type="log_mel"):
     upper_hz: PositiveFloat | None = param(default=None, doc="Where the highest band ends, in Hz; null is half the sample rate.")
     frames: Place = param(
         default="inside",
-        doc="Frames start at multiples of the step and lie inside, are centered on these, or on half a step more (rounded).",
+        doc="Frames start at multiples of the step and lie inside, or only start there, or are centered on these, or half a step on (rounded).",
     )
     edges: Edges = param(
         default="zero", doc="What frames that are not inside find beyond the ends: zeros, or samples without or with the last one repeated."
@@ -65,7 +66,7 @@ class LogMel(UtteranceLayer, type="log_mel"):
     window: Window = param(default="hann", doc="What frames are multiplied with; hann and hamming are periodic unless symmetric.")
     fft_size: PositiveInt | Literal["next_power", "twice_next_power"] = param(
         default="next_power",
-        doc="Points of the Fourier transform, or the power of two that holds a frame and its sample before, or twice that.",
+        doc="Points of the Fourier transform, or the least power of two that holds a frame, or twice that.",
     )
     spectrum: Literal["power", "magnitude"] = param(default="power", doc="Whether magnitudes are squared before they are summed.")
     mel_scale: MelScale = param(default="htk", doc="HTK's logarithmic mels, or Slaney's, linear below 1 kHz.")
@@ -171,8 +172,7 @@ class LogMel(UtteranceLayer, type="log_mel"):
     def _fft_size(self) -> int:
         if isinstance(self.fft_size, int):
             return self.fft_size
-        framing = self.framing
-        smallest: int = 1 << (framing.size + framing.before - 1).bit_length()
+        smallest: int = 1 << (self._in_samples(self.frame_ms) - 1).bit_length()
         return smallest if self.fft_size == "next_power" else 2 * smallest
 
     def _in_samples(self, milliseconds: float) -> int:
