@@ -46,7 +46,7 @@ class LogMel(UtteranceLayer, type="log_mel"):
     upper_hz: PositiveFloat | None = param(default=None, doc="Where the highest band ends, in Hz; null is half the sample rate.")
     frames: Place = param(
         default="inside",
-        doc="Frames start at multiples of the step and lie inside, or only start there, or are centered on these, or half a step on (rounded).",
+        doc="Frames start at multiples of the step and lie inside, or only start there; or are centered on these, or half a step on.",
     )
     edges: Edges = param(
         default="zero", doc="What frames that are not inside find beyond the ends: zeros, or samples without or with the last one repeated."
