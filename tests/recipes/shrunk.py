@@ -21,6 +21,14 @@ CONFORMER = (
     "tokenizers.pieces={type: byte}", "data.splits.train={type: keypad_tones, num_examples: 20}",
     "data.splits.validation={type: keypad_tones, num_examples: 4, part: validation}", "data.batching.max_length=600",
 )  # fmt: skip
+STREAMING_TRANSDUCER = (
+    *CONFORMER,
+    "vars.causal=true", "vars.reach={left: 4, right: 0, chunk: 2}", "vars.convolution_norm={type: layer_norm}",
+    "task.front_end.layers=[{type: log_mel, sample_rate_hz: 8000, num_bins: 12, frames: inside}]",
+    'task.model={type: transducer, encoder: "${vars.conformer}", embedding: {type: embedding, dim: 4}, '
+    "prediction: {type: lstm, units: 4}, joint_width: 4}",
+    "decoding={search: {type: transducer_greedy, tokens_per_frame: 2}, max_length: 400, max_source_length: 1000}",
+)  # fmt: skip
 
 
 def arguments(shrunk):

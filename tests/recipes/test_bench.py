@@ -3,16 +3,20 @@
 import json
 import subprocess
 import sys
+import wave
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from seqcfg import cli
+from seqcfg.data.sources.keypad_tones import KeypadTones
 from seqcfg.plan import table
 from seqcfg.plan.declaration import declare
 from seqcfg.recipe.experiment import load
-from tests.recipes.shrunk import CONFORMER, LANGUAGE_MODELING, TRANSLATION, arguments
+from tests.recipes.shrunk import CONFORMER, LANGUAGE_MODELING, STREAMING_TRANSDUCER, TRANSLATION, arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCH = ROOT / "bin" / "bench"
@@ -68,6 +72,26 @@ def test_a_conformer_of_the_stated_sizes_is_trained(bench):
     statistics = 2 * 8  # of batch normalisation: moved, not trained
     assert found["weights"]["seqcfg"] == table.total(declare(layer, 80)) - statistics + output
     assert found["frames_per_cpu_second"]["seqcfg"] > 0
+
+
+@pytest.mark.slow
+def test_whole_sounds_and_chunks_of_a_stream_are_measured_and_give_the_same_tokens(bench, tmp_path):
+    run, sounds = tmp_path / "run", tmp_path / "sounds"
+    command = ["train", *arguments(STREAMING_TRANSDUCER), "--set", "training.steps=2", "--run", str(run)]
+    done = CliRunner().invoke(cli.cli, [*command, "--cache-root", str(tmp_path / "prepared")])
+    assert done.exit_code == 0, done.output
+    sounds.mkdir()
+    for number, example in enumerate(KeypadTones(num_examples=2).examples(None)):
+        with wave.open(str(sounds / f"{number}.wav"), "wb") as file:
+            file.setparams((1, 2, 8000, 0, "NONE", ""))
+            file.writeframes((32767 * example.fields["audio"]).astype("<i2").tobytes())
+    asked = ["--run", str(run), "--checkpoint", "last", "--input", str(sounds), "--threads", "0", "--chunk-ms", "160"]
+    found = bench("recognition", None, *asked)
+    assert [row["batch"] for row in found["whole"]] == [1, 16]
+    (stream,) = found["stream"]
+    assert stream["tokens"] == found["whole"][0]["tokens"] == found["whole"][1]["tokens"]
+    assert stream["chunk_ms"] == 160
+    assert 0 < stream["ms_per_chunk"]["median"] <= stream["ms_per_chunk"]["max"]
 
 
 @pytest.mark.slow

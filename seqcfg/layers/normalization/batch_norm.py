@@ -28,6 +28,11 @@ class BatchNorm(SequenceLayer, type="batch_norm"):
     gain: Literal["direct", "one_plus"] = param(
         default="direct", doc="Whether the factor is the weight itself, which starts at 1, or 1 plus it, which starts at 0."
     )
+    statistics: Literal["replica", "global"] = param(
+        default="replica",
+        doc="Whether moments in training are those of a replica's rows, or of the rows of all replicas (not with accumulated batches).",
+        is_later=True,
+    )
 
     def declare(self, d: Any, width: Any) -> Any:
         dim = width[-1] if isinstance(width, tuple) else width
@@ -57,9 +62,17 @@ class BatchNorm(SequenceLayer, type="batch_norm"):
         rows = tf.cast(tf.shape(x.values)[0] * tf.shape(x.values)[1], tf.float32)
         rows = rows if x.mask is None else tf.reduce_sum(tf.cast(x.mask, tf.float32))
         axes, per_row = list(range(x.values.shape.rank - 1)), math.prod(x.values.shape[2:-1])
-        count = tf.maximum(rows * per_row, 1.0)
-        mean = tf.reduce_sum(x.zero_padding(), axes) / count
-        variance = tf.reduce_sum(x.zero_padding(tf.square(x.values - mean)), axes) / count
+        count, total = self._of_all([rows * per_row, tf.reduce_sum(x.zero_padding(), axes)])
+        count = tf.maximum(count, 1.0)
+        mean = total / count
+        (squares,) = self._of_all([tf.reduce_sum(x.zero_padding(tf.square(x.values - mean)), axes)])
+        variance = squares / count
         for name, value in (("moving_mean", mean), ("moving_variance", variance)):
             w.update(name, self.decay * w.stored(name) + (1 - self.decay) * tf.stop_gradient(value))
         return mean, variance
+
+    def _of_all(self, sums: list[Any]) -> list[Any]:
+        """Sums over the replicas where these count; their gradients are summed alike."""
+        if self.statistics == "replica" or tf.distribute.get_replica_context().num_replicas_in_sync == 1:
+            return sums
+        return list(tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, sums))
