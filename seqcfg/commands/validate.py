@@ -20,8 +20,11 @@ SUFFIXES = {".yaml", ".yml", ".json"}
 @click.option("--format", type=click.Choice(report.FORMATS), default="text", show_default=True, help="How problems are printed.")
 @click.option("--changed-since", "revision", metavar="REV", help="Only recipes that differ, or whose bases differ, from git revision REV.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that check recipes side by side.")
+@click.option("--target", help="Exporter for which the models are meant, such as ctranslate2: which layer would be in its way.")
 @click.pass_context
-def command(ctx: click.Context, paths: tuple[str, ...], overrides: tuple[str, ...], format: str, revision: str | None, jobs: int) -> None:
+def command(
+    ctx: click.Context, paths: tuple[str, ...], overrides: tuple[str, ...], format: str, revision: str | None, jobs: int, target: str | None
+) -> None:  # fmt: skip
     """Checks recipes: syntax, keys, types, ranges, rules across fields, and whether all widths fit.
 
     PATHS are recipes or folders of recipes. Problems come with file, line, column and remedy.
@@ -31,7 +34,7 @@ def command(ctx: click.Context, paths: tuple[str, ...], overrides: tuple[str, ..
         from seqcfg.recipe.changed import changed_recipes
 
         files = changed_recipes(files, revision)
-    results = check_all(files, overrides, jobs)
+    results = check_all(files, overrides, jobs, target)
     broken = sum(bool(problems) for problems in results.values())
     if broken or format not in ("text", "github"):
         click.echo(report.render(results, format, colors=report.has_colors(sys.stdout)))
@@ -40,9 +43,13 @@ def command(ctx: click.Context, paths: tuple[str, ...], overrides: tuple[str, ..
     ctx.exit(EXIT_PROBLEM if broken else EXIT_OK)
 
 
-def check_all(files: list[str], overrides: tuple[str, ...], jobs: int) -> dict[str, list[Problem]]:
-    """The problems of each recipe, by file, in the order given."""
-    check = functools.partial(validate.validate, overrides=overrides)
+def check_all(files: list[str], overrides: tuple[str, ...], jobs: int, target: str | None = None) -> dict[str, list[Problem]]:
+    """The problems of each recipe, by file, in the order given; of valid ones, what is in the way of a target."""
+    if target is not None:
+        from seqcfg.component.catalog import find
+
+        find("exporter", target)  # raises UserError before anything is read
+    check = functools.partial(_check, overrides=overrides, target=target)
     if min(jobs, len(files)) < 2:
         return dict(zip(files, map(check, files), strict=True))
     from concurrent.futures import ProcessPoolExecutor
@@ -50,6 +57,22 @@ def check_all(files: list[str], overrides: tuple[str, ...], jobs: int) -> dict[s
     with ProcessPoolExecutor(min(jobs, len(files))) as pool:
         found = pool.map(check, files, chunksize=max(1, len(files) // (4 * jobs)))
         return dict(zip(files, found, strict=True))
+
+
+def _check(file: str, overrides: tuple[str, ...], target: str | None) -> list[Problem]:
+    problems = validate.validate(file, overrides)
+    if problems or target is None:
+        return problems
+    from seqcfg.component.catalog import find
+    from seqcfg.plan.declaration import Misfit
+    from seqcfg.recipe.rules import locate
+
+    checked, family = validate.load(file, overrides), find("exporter", target)
+    try:
+        family.check_model(checked.built.recipe, checked.declaration)  # type: ignore[attr-defined] # every exporter has it
+    except Misfit as misfit:
+        return [locate(misfit, checked.declaration, checked.tree, checked.built, "E0502")]
+    return []
 
 
 def recipes_in(path: str) -> list[str]:

@@ -248,6 +248,10 @@ class Exporter(Component, kind="exporter"):
             raise UserError(f"the exporter {cls.type} has no variant {name!r}", hint=f"leave it out: {cls.type}")
         return cls()
 
+    @classmethod
+    def check_model(cls, recipe: Any, declaration: Any) -> None:
+        """Raises plan.declaration.Misfit at the first layer that the format has not; needs no TensorFlow."""
+
     def figures(self, folder: Any) -> dict[str, float]:
         """Of what was written into a folder, what its manifest tells besides signatures and files."""
         return {}

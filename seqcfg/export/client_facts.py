@@ -35,3 +35,12 @@ def client_facts(trained: Any) -> dict[str, Any]:
         "max_source_length": settings.max_source_length,
         "longest": [settings.length_limit.longest(length, settings.max_length) for length in range(settings.max_source_length + 1)],
     }
+
+
+def check_tokenizers(recipe: Any, declaration: Any) -> None:
+    """Raises Misfit for a task whose texts only seqcfg can turn into ids."""
+    for field in ("source_tokenizer", "target_tokenizer", "tokenizer"):
+        name = getattr(recipe.task, field, None)
+        if name in recipe.tokenizers and (kind := recipe.tokenizers[name].type) not in STANDALONE:
+            hint = f"use {' or '.join(STANDALONE)}, or export it as saved_model"
+            raise declaration.misfit(f"without seqcfg nothing reads texts by the tokenizer {kind}", hint, field)

@@ -13,7 +13,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
 from seqcfg.component.types import PositiveInt
 from seqcfg.errors import UserError
-from seqcfg.export.client_facts import ABOUT, client_facts
+from seqcfg.export.client_facts import ABOUT, check_tokenizers, client_facts
 from seqcfg.export.graph import described
 from seqcfg.export.operators import operators_of
 from seqcfg.export.sample import Sample
@@ -70,6 +70,12 @@ class TFLite(Exporter, type="tflite"):
         if name and name not in get_args(Precision):
             raise UserError(f"tflite has no precision {name!r}", hint=f"there are {', '.join(get_args(Precision))}")
         return cls(precision=name) if name else cls()  # type: ignore[arg-type]
+
+    @classmethod
+    def check_model(cls, recipe: Any, declaration: Any) -> None:
+        check_tokenizers(recipe, declaration)
+        if not hasattr(recipe.task, "encode_pairs"):
+            raise declaration.misfit(f"a {recipe.task.type} task cannot be exported to TFLite", "export it as saved_model", "type")
 
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""

@@ -110,6 +110,13 @@ CODES = (
         "change the field at the line named, or the width it is given; `seqcfg plan --widths` prints all widths.",
     ),
     Code(
+        "E0502",
+        "a layer that a target has not",
+        "An engine named by `seqcfg validate --target` lacks this layer, or this setting of it; the recipe itself is in order.",
+        "layer: {type: multi_head_attention, num_heads: 8, logit_cap: 50.0}    # with --target ctranslate2",
+        "change the layer as the hint says, or export to another format.",
+    ),
+    Code(
         "E0601",
         "a plugin that fails",
         "An installed plugin raises an error when it is imported.",

@@ -57,11 +57,11 @@ def check_widths(tree: Node, built: Built) -> tuple[Declaration | None, list[Pro
     try:
         declare_root(root, vocabularies(built))
     except Misfit as misfit:
-        return None, [_locate(misfit, root, tree, built)]
+        return None, [locate(misfit, root, tree, built)]
     return root, []
 
 
-def _locate(misfit: Misfit, root: Declaration, tree: Node, built: Built) -> Problem:
+def locate(misfit: Misfit, root: Declaration, tree: Node, built: Built, code: str = "E0501") -> Problem:
     """The recipe line of the deepest written component on the way to a misfit."""
     where = built.by_identity()
     path: Path = ("task",)
@@ -69,7 +69,7 @@ def _locate(misfit: Misfit, root: Declaration, tree: Node, built: Built) -> Prob
         path = where.get(id(component), path)
     full = (*path, *parse_path(misfit.field)) if misfit.field else path
     found, node = tree.nearest(full)
-    return problem_at(node, full, "E0501", misfit.message, misfit.hint, at_key=found != full)
+    return problem_at(node, full, code, misfit.message, misfit.hint, at_key=found != full)
 
 
 def _components_on(root: Declaration, path: str) -> list[Component]:

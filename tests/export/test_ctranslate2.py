@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from seqcfg.commands.validate import command as validate
 from seqcfg.errors import UserError
 from seqcfg.export.artefact import Export
 from seqcfg.export.ctranslate2 import CTranslate2, sines
@@ -50,10 +52,13 @@ def run(tmp_path_factory):
 
 def test_the_engine_gives_the_strings_of_the_run(run):
     # Outputs of untrained models never end by themselves, and of such the engine's scores leave the end out.
-    export = Export(open_run(run, overrides=["decoding.search={type: greedy}"]), Sample(LINES))
+    trained = open_run(run, overrides=["decoding.search={type: greedy}"])
+    export = Export(trained, Sample(LINES))
     found = export(CTranslate2(tolerance=Tolerance(score_difference=1e9)))
     assert found.parity.identical == found.parity.lines == len(LINES)
+    before = {path: value.copy() for path, value in trained.weights.items()}
     small = export(CTranslate2(precision="int8", tolerance=Tolerance(identical_share=0.0, score_difference=1e9)))
+    assert all((value == before[path]).all() for path, value in trained.weights.items()), "the run was rounded with its export"
     assert (small.folder / "model" / "model.bin").stat().st_size < (found.folder / "model" / "model.bin").stat().st_size
 
 
@@ -80,6 +85,25 @@ def test_what_the_engine_has_not_is_refused_by_layer(tmp_path, change, where, me
     with pytest.raises(Misfit, match=message) as refusal:
         transformer_of(load(recipe, [change]).declaration)
     assert where in refusal.value.path
+
+
+def test_validate_names_the_line_that_is_in_a_targets_way(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text((transformer() % "byte").replace("num_heads: 2}}, ", "num_heads: 2, logit_cap: 5.0}}, ", 1), encoding="utf-8")
+    line = next(number for number, text in enumerate(recipe.read_text().splitlines(), 1) if "logit_cap" in text)
+    assert CliRunner().invoke(validate, [str(recipe)]).exit_code == 0
+    told = CliRunner().invoke(validate, [str(recipe), "--target", "ctranslate2"])
+    assert (
+        told.exit_code == 1
+        and f"recipe.yaml:{line}:" in told.output
+        and "the engine has no logit_cap 5.0" in told.output
+        and "E0502" in told.output
+    )
+    assert CliRunner().invoke(validate, [str(recipe), "--target", "tflite"]).exit_code == 0
+    told = CliRunner().invoke(validate, [str(recipe), "--target", "tflite", "--set", "tokenizers.shared={type: grapheme, vocab_size: 300}"])
+    assert "nothing reads texts by the tokenizer grapheme" in told.output
+    with pytest.raises(UserError, match="no exporter called 'tflight'"):
+        CliRunner().invoke(validate, [str(recipe), "--target", "tflight"], catch_exceptions=False)
 
 
 def test_an_export_says_which_layer_is_in_the_way(tmp_path):

@@ -35,6 +35,7 @@ ELSEWHERE = {  # code: what shows it, because no small file can
     "E0251": "tests/recipe/test_requirements.py",
     "E0312": "test_an_incomplete_installation",
     "E0403": "test_a_recipe_without_data",
+    "E0502": "tests/export/test_ctranslate2.py",
     "E0601": "tests/component/test_plugins.py",
     "E0602": "tests/component/test_plugins.py",
     "E0603": "tests/component/test_plugins.py",

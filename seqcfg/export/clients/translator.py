@@ -29,6 +29,7 @@ class Model:
             [[self._about["source_tokens"][one] for one in ids]],
             beam_size=self._about["width"],
             length_penalty=self._about["length_penalty"],
+            patience=self._about["patience"],
             max_decoding_length=self._about["longest"][len(ids) + 1],
             return_scores=True,
             disable_unk=True,
