@@ -26,7 +26,7 @@ import click
 @click.option("--prefixes", type=click.Path(), help="File whose line n is what output n begins with; empty for nothing.")
 @click.option("--phrases", type=click.Path(), help="File whose line n holds phrases that output n contains, with tabs between them.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Threads that decode at once; same outputs.")
-@click.option("--interactive", is_flag=True, help="Answer each line as it is typed.")
+@click.option("--interactive", is_flag=True, help="Answer each line as it is typed, or sound as it is heard.")
 @click.option("--restart", is_flag=True, help="Begin anew although an interrupted output is there.")
 @click.option("--checkpoint", default="best", show_default=True, help="best, last, average:N, a step number or the folder of a checkpoint.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value, such as decoding.search.width=1.")
@@ -41,7 +41,8 @@ def command(
 
     A run of speech recognition answers sounds: a file of any format and sample rate, a folder, a manifest (.jsonl, .tsv), or a
     WAV, FLAC or Ogg file on standard input. Long ones are cut where they are quiet. A damaged one is told, has an empty
-    output and makes the exit code 1. --alignments gives the words with their seconds.
+    output and makes the exit code 1. --alignments gives the words with their seconds. With --interactive a 16-bit WAV stream
+    on standard input is written while it is heard, where all layers look back only.
 
     Prefixes and phrases are texts as the model was taught to write them; line n belongs to line n of the input.
 
@@ -57,8 +58,11 @@ def command(
     from seqcfg.evaluation.answering import answer
 
     if is_of_sounds(run, overrides):
-        if interactive or demanded:
+        if demanded:
             raise click.UsageError("RUN reads sounds: give --input FILE, FOLDER, MANIFEST or -, and no --prefixes or --phrases")
+        if interactive:
+            _listen(run, checkpoint, overrides)
+            return
         _hear(run, source or "-", target, restart, checkpoint, overrides, Asked(*asked))
         return
     streams = [LineStream(name) for name in (source or "-", *demanded.values())]  # what is not there is told before a model is read
@@ -104,6 +108,29 @@ def _hear(run: str, source: str, target: str, restart: bool, checkpoint: str, ov
         say(remark)
     if hearer.num_damaged:
         raise SystemExit(EXIT_PROBLEM)
+
+
+def _listen(run: str, checkpoint: str, overrides: tuple[str, ...]) -> None:
+    """Shows the text of the WAV stream on standard input as it grows."""
+    from seqcfg.data.live_sound import live_samples
+    from seqcfg.decoding.settings import Decoding
+    from seqcfg.tasks.frame_listening import listening_of
+    from seqcfg.tasks.trained import open_run
+
+    trained: Any = open_run(run, checkpoint, overrides, say)
+    recipe, codecs = trained.experiment.recipe, trained.codecs
+    parts = (recipe.task, trained.declaration, trained.weights, recipe.decoding or Decoding())
+    listening = listening_of(*parts, precision=trained.precision)
+
+    def texts() -> Iterator[str]:
+        ids: list[int] = []
+        for samples in live_samples(sys.stdin.buffer, recipe.task.sample_rate_hz):
+            if told := listening.hear(samples):
+                ids += told
+                yield recipe.task.decode_ids(codecs, [ids])[0]
+        yield recipe.task.decode_ids(codecs, [ids + listening.finish()])[0]
+
+    show_growing(texts())
 
 
 def say(line: str) -> None:

@@ -43,12 +43,16 @@ class CTCGreedy(Looped, type="ctc_greedy"):
         score = own.log_probabilities[:, None]
         return Hypotheses(own.sequences[:, None], own.lengths[:, None], score, score, own.is_over)
 
+    def allowed(self, scores: Any) -> Any:
+        """Scores [..., vocabulary] with -infinity for ids that are never written."""
+        ids = tf.range(tf.shape(scores)[-1])
+        is_barred = (ids == START) | (ids == END) | ((ids == UNKNOWN) & (not self.allow_unknown))
+        return tf.where(is_barred, float("-inf"), scores)
+
     def advance(self, scorer: Any, state: State) -> State:
         """All frames at once: there is one step."""
         scores, num_frames = state.fixed["scores"], state.fixed["num_frames"]
-        ids = tf.range(tf.shape(scores)[-1])
-        is_barred = (ids == START) | (ids == END) | ((ids == UNKNOWN) & (not self.allow_unknown))
-        allowed = tf.where(is_barred, float("-inf"), scores)
+        allowed = self.allowed(scores)
         is_real = tf.sequence_mask(num_frames, tf.shape(scores)[1])
         path = tf.where(is_real, tf.argmax(allowed, axis=-1, output_type=tf.int32), PAD)
         total = tf.reduce_sum(tf.where(is_real, tf.reduce_max(allowed, axis=-1), 0.0), axis=1)

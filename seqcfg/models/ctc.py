@@ -38,6 +38,15 @@ class CTC(Model, type="ctc"):
         logits, mask = self._logits(w, x)
         return Sequence(tf.nn.log_softmax(logits), mask)
 
+    def begin(self, w: Any, x: Sequence, max_length: Any) -> tuple[Any, Any]:
+        """(fixed, moving) of hearing as frames come: `x` has their rows and width."""
+        return w.encoder.start(x, max_length)
+
+    def hear_on(self, w: Any, x: Sequence, fixed: Any, moving: Any) -> tuple[Sequence, Any]:
+        """As `hear` of the next frames [rows, a number of whole strides, width], and the state after them."""
+        y, moving = w.encoder.step(x, fixed, moving)
+        return y.with_values(tf.nn.log_softmax(frame_logits(w.output(y.values)))), moving
+
     def losses(self, w: Any, x: Sequence, ids: Any, lengths: Any) -> dict[str, LossSum]:
         """{"loss": as `ctc_loss`} of ids [batch, time] with the end id inside lengths [batch]."""
         logits, mask = self._logits(w, x)

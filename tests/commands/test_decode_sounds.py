@@ -104,7 +104,19 @@ def test_a_manifest_gives_stretches(run, tmp_path):
     assert [(one["seconds"], one.get("offset")) for one in found] == [(1.4, None), (0.9, 0.5)]
 
 
+def test_sound_is_written_as_it_is_heard(run, tmp_path):
+    path = write(tmp_path / "a.wav", noise(0.9))
+    inside = "task.front_end.frames=inside"  # centred frames look ahead
+    data = path.read_bytes()
+    expected = decode(run, "--input", path, "--set", inside).stdout
+    assert decode(run, "--interactive", "--set", inside, stdin=data).stdout == expected
+    assert expected.strip()
+    assert "no WAV sound" in str(decode(run, "--interactive", "--set", inside, stdin=b"abc").exception)
+    other = write(tmp_path / "b.wav", noise(0.9), rate=8000).read_bytes()
+    assert "8000 Hz" in str(decode(run, "--interactive", "--set", inside, stdin=other).exception)
+
+
 def test_what_needs_text_is_refused(run, tmp_path):
-    assert "RUN reads sounds" in decode(run, "--interactive").stderr
+    assert "RUN reads sounds" in decode(run, "--input", "-", "--prefixes", str(tmp_path)).stderr
     assert "there is no such file" in str(decode(run, "--input", tmp_path / "no.wav").exception)
     assert "holds no audio file" in str(decode(run, "--input", tmp_path).exception)
