@@ -59,11 +59,8 @@ def command(
 
     if is_of_sounds(run, overrides):
         if demanded:
-            raise click.UsageError("RUN reads sounds: give --input FILE, FOLDER, MANIFEST or -, and no --prefixes or --phrases")
-        if interactive:
-            _listen(run, checkpoint, overrides)
-            return
-        _hear(run, source or "-", target, restart, checkpoint, overrides, Asked(*asked))
+            raise click.UsageError("RUN reads sounds, whose outputs have no --prefixes and --phrases")
+        _hear(run, source, target, restart, checkpoint, overrides, Asked(*asked))
         return
     streams = [LineStream(name) for name in (source or "-", *demanded.values())]  # what is not there is told before a model is read
     answerer = Answerer(run, checkpoint, overrides, Asked(*asked, tuple(demanded)), say, workers)
@@ -95,7 +92,10 @@ def is_of_sounds(run: str, overrides: tuple[str, ...]) -> bool:
     return bool(experiment.recipe.task.is_of_sounds)
 
 
-def _hear(run: str, source: str, target: str, restart: bool, checkpoint: str, overrides: tuple[str, ...], asked: Any) -> None:
+def _hear(run: str, source: str | None, target: str, restart: bool, checkpoint: str, overrides: tuple[str, ...], asked: Any) -> None:
+    if source is None:
+        _listen(run, checkpoint, overrides)
+        return
     from seqcfg.data.sound_stream import SoundStream
     from seqcfg.errors import EXIT_PROBLEM
     from seqcfg.evaluation.answering import answer

@@ -34,7 +34,8 @@ class FrameListening:
 
     def begin(self) -> None:
         """Starts a new utterance."""
-        self._waiting, self._state, self._last = np.zeros([0], np.float32), None, PAD
+        self._waiting, self._last = np.zeros([0], np.float32), PAD
+        self._state: Any = None
 
     def hear(self, samples: Any) -> list[int]:
         """The tokens that were not told before; samples float32 [any number] in -1 .. 1."""
@@ -50,7 +51,7 @@ class FrameListening:
 
     def finish(self) -> list[int]:
         """The rest of the tokens: the utterance is over."""
-        told = self._read(self._waiting) if self._state is not None else []
+        told: list[int] = self._read(self._waiting) if self._state is not None else []
         self.begin()
         return told
 
