@@ -65,7 +65,7 @@ class SoundPictures:
         frames = self._task.frames(w, samples, inputs["audio_samples"])
         values = tf.cast(frames.values, tf.float32)
         features = tf.reshape(values, [1, tf.shape(values)[1], -1])  # [1, frames, features of all axes]
-        if "attention" in self._task.offers() or self._aligner is None:
+        if "tokens" in self._task.offers():
             self._task.stepper(w).logits(inputs, ids, tf.fill([1], tf.shape(ids)[1]))
         layers = list(seen.values())
         if not layers:
