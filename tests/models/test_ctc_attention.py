@@ -1,16 +1,22 @@
 """CTC and attention over one encoder, mixed in training and in decoding."""
 
+import base64
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from seqcfg.component.reserved_ids import START
+from seqcfg.decoding.settings import Decoding
+from seqcfg.evaluation.sound_pictures import SoundPictures
+from seqcfg.layers.audio.log_mel import LogMel
 from seqcfg.layers.create import initial_values, view
 from seqcfg.losses.targets import targets
 from seqcfg.models.ctc_attention import CTCAttention, aligned_scores
 from seqcfg.models.speller import Speller
 from seqcfg.plan.declaration import Declaration
-from tests.models.test_attention_recognizer import FRAMES, IDS, LENGTHS, MODEL, VOCABULARY
+from seqcfg.tasks.recognition import Recognition
+from tests.models.test_attention_recognizer import FRAMES, IDS, LENGTHS, MODEL, RATE, VOCABULARY, Letters
 
 
 def made(**fields):
@@ -62,3 +68,23 @@ def test_frames_have_probabilities_that_sum_to_1():
 
 def test_an_untrained_part_cannot_decode():
     assert [field for field, _, _ in CTCAttention(attention=MODEL, ctc_weight=0.0).check()] == ["decoding_ctc_weight"]
+
+
+@pytest.mark.parametrize("model", [MODEL, CTCAttention(attention=MODEL)], ids=["attention", "both"])
+def test_pages_show_attention_and_words_where_frames_tell_their_times(model):
+    front_end = LogMel(sample_rate_hz=RATE, num_bins=8, frames="centered")
+    task = Recognition(tokenizer="letters", sample_rate_hz=RATE, front_end=front_end, model=model)
+    root = Declaration(task)
+    task.declare(root, {"letters": VOCABULARY})
+    pictures = SoundPictures(task, root, initial_values(root, 3), {"letters": Written()}, Decoding())
+    sound = np.random.default_rng(1).uniform(-0.5, 0.5, RATE // 2).astype(np.float32)
+    (found,) = pictures([sound], [[4, 5]], [0], lambda done: None).values()
+    shown = tf.io.decode_png(base64.b64decode(found["attention"].partition(",")[2]))
+    frames = len(task.frames(view(root, initial_values(root, 3)), tf.constant([sound]), tf.constant([len(sound)])).values[0])
+    assert shown.shape[:2] == (2, -(-frames // 2))  # tokens, and the encoder's positions
+    assert bool(found["words"]) == (model is not MODEL)
+
+
+class Written(Letters):
+    def tokens(self, ids):
+        return self.decode([[one] for one in ids])
