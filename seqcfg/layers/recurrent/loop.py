@@ -160,4 +160,6 @@ def _read(arrays: Tensors, index: Any) -> Tensors:
 
 def time_major(x: Any) -> Any:
     """Swaps the first two axes."""
+    if x.dtype == tf.bool:  # oneDNN complains of transposed truth values on processors without AVX-512
+        return tf.cast(time_major(tf.cast(x, tf.uint8)), tf.bool)
     return tf.transpose(x, [1, 0, *range(2, x.shape.rank)])
