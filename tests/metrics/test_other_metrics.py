@@ -74,6 +74,25 @@ def test_rouge_is_that_of_the_package_rouge_score(variant):
         assert metric.line_values(metric.statistics(FIRST, LISTS)) == pytest.approx([100 * one[place] for one in theirs])
 
 
+SUMMARY = (
+    "The police killed the gunman. Nobody else was hurt! They say so.",
+    "Police say: nobody was hurt. The gunman was killed by police.",
+)
+
+
+@pytest.mark.parametrize("variant, stemming", [("Lsum", False), ("Lsum", True), ("L", True), ("1", True)])
+def test_rouge_of_sentences_and_stems_is_that_of_the_package_rouge_score(variant, stemming):
+    name = f"rouge{variant}"
+    hypotheses, references = [*FIRST, SUMMARY[0], "running runners ran", ""], [*REFERENCES, SUMMARY[1], "the runner runs", "a b"]
+    lines = [[text.replace(". ", ".\n").replace("! ", "!\n") for text in pair] for pair in zip(references, hypotheses)]
+    scorer = RougeScorer([name], use_stemmer=stemming)
+    theirs = [scorer.score(*pair)[name] for pair in lines]
+    for measure, field in (("f1", "fmeasure"), ("precision", "precision"), ("recall", "recall")):
+        metric = Rouge(variant=variant, measure=measure, words="ascii", stemming=stemming)
+        wanted = 100 * sum(getattr(one, field) for one in theirs) / len(theirs)
+        assert metric.compute(hypotheses, [[one] for one in references]).value == pytest.approx(wanted)
+
+
 def test_rouge_by_hand_and_beyond_ascii():
     # "police killed the gunman" / "police kill the gunman": 3 of 4 words in order (Lin 2004, section 3.1)
     assert value(Rouge(), "police kill the gunman", "police killed the gunman") == pytest.approx(75.0)
