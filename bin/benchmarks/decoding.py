@@ -28,15 +28,16 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--xla", default="auto", help="auto, always or never")
     command.add_argument("--seconds", type=float, default=5.0, help="passes over the lines are repeated so long; the best counts")
     command.add_argument("--warm-up", type=int, default=1, help="passes before, in which XLA may compile")
-    command.add_argument("--threads", type=int, default=1, help="threads of either tool")
+    command.add_argument("--threads", type=int, default=1, help="threads of either tool; 0 leaves it to them")
     command.add_argument("--peer", help="a Python that has ctranslate2; left out, only seqcfg is measured")
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     from seqcfg.lazy import tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    if options.threads:
+        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
     experiment, weights, codecs, lexicon = _model(options)
     lines = Path(options.input).read_text(encoding="utf-8").splitlines()[: options.lines]
     jobs = [tuple(int(number) for number in job.split(",")) for job in options.jobs]

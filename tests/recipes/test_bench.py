@@ -113,3 +113,16 @@ def test_the_loader_is_compared_with_pipelines_of_tf_data_on_the_same_texts(tmp_
 def test_a_stack_of_lstms_is_measured(bench):
     found = bench("recurrent", None, "--shapes", "2,3,4,5,1", "--turns", "1", "--threads", "0")
     assert found["rows"][0]["units"] == 5 and found["rows"][0]["frames_per_cpu_second"]["seqcfg"] > 0
+
+
+def test_decoding_is_measured_with_equal_work_for_all(bench, tmp_path):
+    from tests.evaluation.small_run import make_run
+
+    run = make_run(tmp_path)
+    (tmp_path / "lines").write_text("seven\neight hundred\none\n")
+    measured = ["--jobs", "2,2", "1,1", "--warm-up", "0", "--xla", "never", "--threads", "0"]
+    options = ["--run", str(run), "--input", str(tmp_path / "lines"), *measured]
+    untrained = bench("decode", None, *options, "--recipe", str(tmp_path / "recipe.yaml"), "--fixed-length", "4")
+    assert [row["tokens"] for row in untrained["rows"]] == [12, 12] and untrained["fixed_length"] == 4
+    assert [(row["batch"], row["width"]) for row in untrained["rows"]] == [(2, 2), (1, 1)]
+    assert all(row["sentences_per_cpu_second"] > 0 for row in untrained["rows"])
