@@ -66,8 +66,8 @@ class Rouge(TextMetric, type="rouge"):
 
     def _compared(self, hypothesis: str, reference: str) -> tuple[float, float, float]:
         if self.variant == "Lsum":
-            left, right = ([self._words(one) for one in SENTENCE_END.split(text)] for text in (hypothesis, reference))
-            same, sizes = union_of_common(left, right), (sum(map(len, left)), sum(map(len, right)))
+            parts, wanted = ([self._words(one) for one in SENTENCE_END.split(text)] for text in (hypothesis, reference))
+            same, sizes = union_of_common(parts, wanted), (sum(map(len, parts)), sum(map(len, wanted)))
         elif self.variant == "L":
             ours, theirs = self._words(hypothesis), self._words(reference)
             same = importlib.import_module("rapidfuzz.distance").LCSseq.similarity(ours, theirs)
