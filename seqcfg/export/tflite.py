@@ -44,6 +44,10 @@ class TFLite(Exporter, type="tflite"):
     precision: Precision = param(default="float32", doc="How numbers are kept and multiplied.")
     include_search: bool = param(default=True, doc="Whether the recipe's search is in the file, as the signature decode.")
     allow_flex: bool = param(default=False, doc="Whether operators of TensorFlow may be used, which need a runtime of its size.")
+    integer_layers: list[str] = param(
+        factory=lambda: ["*"],
+        doc="Of int8: patterns of layer paths whose products are integers, such as model/encoder/*; the rest is float.",
+    )
     num_representative: PositiveInt = param(default=100, doc="Training examples that show int8 the ranges of activations.")
     tolerance: Tolerance | None = param(
         default=None, doc="How far the model may be from the run; null takes what is usual for the precision.", affects="nothing"
@@ -83,7 +87,7 @@ class TFLite(Exporter, type="tflite"):
         pairs = sample.representative(self.num_representative) if self.precision == "int8" else []
         if self.precision == "int8" and not pairs:
             raise UserError("int8 needs examples that show the ranges of activations", hint="export where the training data is")
-        module, signatures = signatures_of(trained, self.precision, self.include_search, pairs)
+        module, signatures = signatures_of(trained, self.precision, self.include_search, pairs, tuple(self.integer_layers))
         with tempfile.TemporaryDirectory() as place:
             data = convert(module, signatures, self.precision, self.allow_flex, place)
         folder.mkdir(parents=True)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 from seqcfg.commands.export import command
+from seqcfg.component.kinds import Exporter
 from seqcfg.data.tf_record import read_records
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.decoding.scoring import Scorer
@@ -121,6 +122,25 @@ def test_a_manifest_of_a_later_version_is_read_and_rubbish_is_an_error(exported,
         read_manifest(tmp_path)
 
 
+class Stub(Exporter):
+    """Writes next to nothing, and says that a client could run it."""
+
+    version: int = 7
+    bounds = Tolerance(metric_loss=1e9)
+    label, client = "stub", "stub"
+
+    def write(self, trained, folder, sample):
+        folder.mkdir()
+        (folder / "model").write_text("nothing")
+        return {}
+
+
+class Warned(Stub):
+    """As `Stub`, and bears what it gives."""
+
+    bounds = Tolerance(beyond="warn")
+
+
 def lying(client, model, lines, timed, batch_size=64, options=None):
     return Probed([*["?"] * (len(lines) - 1), ""], [0.0] * len(lines), 0.1, [], 0, ["tensorflow"])
 
@@ -130,8 +150,8 @@ def test_an_artefact_that_differs_is_refused_and_removed(run, monkeypatch):
     trained = open_run(run, "20")
     export = artefact.Export(trained, Sample(["one", ""], [["un"], [""]]))
     with pytest.raises(UserError, match="differs from the run on 1 of 2 lines") as refusal:
-        export(SavedModel(version=7, tolerance=Tolerance(metric_loss=1e9)))
-    place = trained.run.exports / "saved_model"
+        export(Stub())
+    place = trained.run.exports / "stub"
     assert "line 1: 'one'" in str(refusal.value)
     assert not (place / "7").exists() and not list(place.glob("*.partial"))
     told = json.loads((place / "parity-refused.json").read_text())
@@ -143,7 +163,7 @@ def test_an_artefact_that_differs_is_kept_with_a_warning_where_the_recipe_says_s
     monkeypatch.setattr(artefact, "probe", lying)
     warnings = []
     export = artefact.Export(open_run(run, "20"), Sample(["one", ""]), warn=warnings.append)
-    folder, _ = export(SavedModel(version=8, tolerance=Tolerance(beyond="warn")))
+    folder, _ = export(Warned())
     assert folder.is_dir() and "differs from the run on 1 of 2 lines" in warnings[0]
     assert json.loads((folder.parent / "parity.json").read_text())["verdict"] == "kept with a warning"
 
@@ -177,7 +197,7 @@ def test_the_command_exports_compares_and_measures(run):
 
 def test_an_artefact_that_does_not_run_is_reported(tmp_path):
     with pytest.raises(UserError, match="does not run by itself"):
-        probe("saved_model", tmp_path, ["one"], [])
+        probe("tflite", tmp_path, ["one"], [])
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from seqcfg.commands.run import command
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
-from seqcfg.export import artefact, integers
+from seqcfg.export import artefact, integers, tflite_graph
 from seqcfg.export.manifest import read_manifest
 from seqcfg.export.operators import operators_of
 from seqcfg.export.probe import CLIENTS
@@ -102,8 +102,19 @@ def test_int8_multiplies_integers(exported):
     assert figures["float32"]["int8_share"] == 0.0
     found = operators_of((exported["int8"].folder / "model.tflite").read_bytes()).multiplied
     assert 0.5 < figures["int8"]["int8_share"] == found.share < 1  # attention is a large part of so narrow a model
-    size = {name: (one.folder / "model.tflite").stat().st_size for name, one in exported.items()}
-    assert size["int8"] < size["float32"]
+
+
+def test_int8_multiplies_a_table_of_integers_for_the_output(trained, exported):
+    from ai_edge_litert import schema_py_generated as schema
+
+    count = trained.weights["model/source_embedding/table"].size
+    sizes = {}
+    for name, one in exported.items():
+        data = (one.folder / "model.tflite").read_bytes()
+        buffers = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0)).buffers
+        sizes[name] = [len(buffer.data) for buffer in buffers if buffer.data is not None]
+    assert sizes["int8"].count(count) == 1 and not sizes["float32"].count(count)
+    assert sizes["float32"].count(4 * count) == 1, "the table is held more than once"
 
 
 def test_rounded_products_are_near_those_in_float():
@@ -135,6 +146,14 @@ def test_a_rounded_table_gives_the_same_rows_alone_and_as_a_whole(is_per_row):
 def test_int8_needs_examples(trained):
     with pytest.raises(UserError, match="int8 needs examples"):
         artefact.Export(trained, Sample(LINES))(TFLite(precision="int8"))
+
+
+def test_layers_are_chosen_by_patterns():
+    ranges = dict.fromkeys(["model/encoder/expand", "model/encoder/contract", "model/output:project"])
+    assert sorted(tflite_graph._chosen(ranges, ("model/encoder/*",))) == ["model/encoder/contract", "model/encoder/expand"]
+    assert tflite_graph._chosen(ranges, ("*",)) == ranges
+    with pytest.raises(UserError, match=r"no product is at 'model/decoder/\*'"):
+        tflite_graph._chosen(ranges, ("*", "model/decoder/*"))
 
 
 def test_a_file_that_is_no_model_is_refused():
