@@ -23,7 +23,7 @@ class CrossEntropy(Loss, type="cross_entropy"):
     label_smoothing: Probability = param(default=0.0, doc="Probability mass u that is taken from the label and spread over the vocabulary.")
     smoothing_spread: Literal["all", "others"] = param(default="all", doc="Whether the label has a share in the mass that is spread.")
     chunk_positions: PositiveInt = param(
-        default=256, doc="Positions whose logits exist at the same time; bounds memory.", affects="nothing"
+        default=256, doc="Positions whose logits exist at the same time; bounds memory, and decides the order of sums.", is_later=True
     )
 
     def coefficients(self, vocabulary: Any) -> tuple[Any, Any]:
