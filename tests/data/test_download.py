@@ -1,5 +1,6 @@
 import hashlib
 import http.server
+import re
 import threading
 import urllib.request
 
@@ -185,7 +186,9 @@ def test_every_public_file_has_a_checksum_and_a_place():
                 algorithm, _, digest = item.remote.digest.partition(":")
                 assert len(digest) == {"sha256": 64, "md5": 32}[algorithm]
                 assert int(digest, 16)
-            else:
+            elif not re.search(
+                r"/archive/[0-9a-f]{40}\.tar\.gz$", item.remote.url
+            ):  # packed anew now and then; the commit fixes what it holds
                 assert item.remote.url.endswith("iwslt14/de-en.tgz"), "nobody has published a digest of it"
             assert item.remote.url.startswith(("https://", "http://"))
             for path in item.paths:
