@@ -113,7 +113,10 @@ def test_int8_multiplies_a_table_of_integers_for_the_output(trained, exported):
         data = (one.folder / "model.tflite").read_bytes()
         buffers = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0)).buffers
         sizes[name] = [len(buffer.data) for buffer in buffers if buffer.data is not None]
-    assert sizes["int8"].count(count) == 1 and not sizes["float32"].count(count)
+    assert sizes["int8"].count(count) == 1 and 4 * count not in sizes["int8"], (
+        "the table is not looked up as the integers it is multiplied as"
+    )
+    assert not sizes["float32"].count(count)
     assert sizes["float32"].count(4 * count) == 1, "the table is held more than once"
 
 
