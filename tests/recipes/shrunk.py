@@ -30,6 +30,13 @@ STREAMING_TRANSDUCER = (
     "decoding={search: {type: transducer_greedy, tokens_per_frame: 2}, max_length: 400, max_source_length: 1000}",
 )  # fmt: skip
 
+TRANSDUCER = (
+    *CONFORMER,
+    'task.model={type: transducer, encoder: "${vars.conformer}", embedding: {type: embedding, dim: 4}, prediction: {type: lstm, units: 6}, '
+    "joint_width: 8, ctc_weight: 0.3}",
+    "decoding.search={type: transducer_greedy}",
+)
+
 
 def arguments(shrunk):
     """Recipe and --set options as a command takes them."""

@@ -11,12 +11,12 @@ from seqcfg.layers.create import initial_values
 from seqcfg.recipe import shipped
 from seqcfg.recipe.experiment import load
 from seqcfg.runs import records
-from tests.recipes.shrunk import CONFORMER, LANGUAGE_MODELING, TRANSLATION, arguments
+from tests.recipes.shrunk import CONFORMER, LANGUAGE_MODELING, TRANSDUCER, TRANSLATION, arguments
 
 TASKS = {"translation": TRANSLATION, "language_modeling": LANGUAGE_MODELING, "recognition": CONFORMER}
 
 
-@pytest.mark.parametrize("shrunk", TASKS.values(), ids=TASKS)
+@pytest.mark.parametrize("shrunk", [*TASKS.values(), pytest.param(TRANSDUCER, marks=pytest.mark.slow)], ids=[*TASKS, "transducer"])
 def test_two_steps_train_a_checkpoint_with_every_weight_moved(shrunk, tmp_path):
     run = tmp_path / "run"
     command = ["train", *arguments(shrunk), "--set", "training.steps=2", "--set", "training.log_every_steps=1"]
