@@ -41,8 +41,8 @@ def with_table(text: str, rows: list[Row], path: Path) -> str:
 
 
 def claim_words(claim: Any) -> str:
-    """`bleu 38.3 - 0.8 (test)`, and what it costs."""
-    tolerance = f" - {claim.tolerance:g}" if claim.tolerance else ""
+    """`bleu 38.3 ± 0.8 (test)`, and what it costs."""
+    tolerance = f" ± {claim.tolerance:g}" if claim.tolerance else ""
     return f"{claim.metric} {claim.value:g}{tolerance} ({claim.dataset or claim.split})" + (f"; {claim.budget}" if claim.budget else "")
 
 

@@ -53,7 +53,7 @@ def test_the_table_shows_claimed_published_and_measured(folder):
     for part in (
         "mt/small",
         "91.2, cased",
-        "exact_match 90 - 5 (test2020); 2 CPU cores, 1 minute",
+        "exact_match 90 ± 5 (test2020); 2 CPU cores, 1 minute",
         "2026-01-31",
         "2 CPU cores, A Processor",
     ):
