@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -43,6 +44,8 @@ def _run(place: str, checkpoint: str, overrides: tuple[str, ...], warn: Callable
     trained: Any = open_run(place, checkpoint, overrides, warn)
     recipe = trained.experiment.recipe
     settings: Any = recipe.decoding or Decoding()
+    if settings.xla == "auto":  # a server sees ever new shapes for days: each compilation would stop all answers, and keep its memory
+        settings = dataclasses.replace(settings, xla="never")
     parts = (recipe.task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision)
     decoder = Decoder(*parts, partners_of(trained, settings, warn))
 

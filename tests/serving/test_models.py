@@ -56,6 +56,14 @@ def test_a_run_and_its_export_are_served_with_the_outputs_of_decode(run, exporte
         assert texts(served) == wanted and (served.name, served.version) == ("small", 1)
 
 
+@pytest.mark.parametrize(("asked", "used"), [("auto", "never"), ("always", "always")])
+def test_a_server_compiles_only_where_it_is_told_to(run, monkeypatch, asked, used):
+    seen = []
+    monkeypatch.setattr("seqcfg.decoding.decoder.Decoder", lambda *parts: seen.append(parts[4].xla))
+    open_model(str(run), "best", (f"decoding.xla={asked}",), False, print)
+    assert seen == [used]
+
+
 def test_a_model_without_our_manifest_is_refused_with_what_it_could_do(tmp_path):
     import tensorflow as tf
 
