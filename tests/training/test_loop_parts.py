@@ -14,7 +14,17 @@ from seqcfg.training.step import MEASURED
 from seqcfg.training.stopping import Stopping
 from seqcfg.training.tensorboard import TensorBoard
 
-SEEN = {"total": 30.0, "weight": 10.0, "nll": 20.0, "positions": 40.0, "tokens": 30.0, "norm": 2.0, "rate": 0.5, "examples": 3.0}
+SEEN = {
+    "total": 30.0,
+    "weight": 10.0,
+    "nll": 20.0,
+    "positions": 40.0,
+    "tokens": 30.0,
+    "norm": 2.0,
+    "rate": 0.5,
+    "examples": 3.0,
+    "left_out": 0.0,
+}
 
 
 def one(**changed):
