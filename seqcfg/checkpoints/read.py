@@ -52,10 +52,15 @@ def folder_name(step: int) -> str:
 def find(folder: str | Path) -> list[CheckpointInfo]:
     """All committed checkpoints, oldest first; none of their bytes is read. A missing folder holds none."""
     folder = Path(folder)
+    if not folder.is_dir():
+        return []
     found: dict[int, Path] = {}
-    for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if (match := _FOLDER.fullmatch(entry.name)) and entry.is_dir():
-            found.setdefault(int(match[1]), entry)  # a replaced one comes second and counts only when alone
+    for entry in sorted(folder.iterdir()):
+        if match := _FOLDER.fullmatch(entry.name):
+            if entry.is_dir():
+                found.setdefault(int(match[1]), entry)  # a replaced one comes second and counts only when alone
+            elif not entry.exists():  # a run that goes on has deleted it meanwhile, after it had written a newer one
+                return find(folder)
     return [CheckpointInfo(step, found[step]) for step in sorted(found)]
 
 

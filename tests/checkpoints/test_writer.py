@@ -1,11 +1,13 @@
 """Writing beside the training: what is written is the state at the call, and every failure is told once."""
 
+import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
 from seqcfg.checkpoints import commit
-from seqcfg.checkpoints.read import find, latest_valid, load_arrays
+from seqcfg.checkpoints.read import find, folder_name, latest_valid, load_arrays
 from seqcfg.checkpoints.writer import CheckpointWriter
 from seqcfg.errors import UserError
 
@@ -63,6 +65,20 @@ def test_a_bug_in_the_thread_reaches_the_caller(tmp_path, make_variables, monkey
     writer.save(1, make_variables(1), {})
     with pytest.raises(ZeroDivisionError):
         writer.finished()
+
+
+def test_who_lists_checkpoints_while_the_only_one_is_replaced_finds_the_new_one(tmp_path, make_variables, monkeypatch):
+    commit.save(tmp_path, 1, make_variables(1))
+    is_dir = Path.is_dir
+
+    def replaced_meanwhile(path, *arguments, **named):
+        if path.name == folder_name(1) and path.exists():
+            commit.save(tmp_path, 2, make_variables(2))
+            shutil.rmtree(path)
+        return is_dir(path, *arguments, **named)
+
+    monkeypatch.setattr(Path, "is_dir", replaced_meanwhile)
+    assert [one.step for one in find(tmp_path)] == [2]
 
 
 def test_r13_who_reads_while_a_run_writes_and_deletes_never_sees_half_a_checkpoint(tmp_path, make_variables):
