@@ -1,5 +1,7 @@
 """Listen, attend and spell: the encoder-decoder on frames, alone and fed with tokens of its own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -45,7 +47,7 @@ def made(model, scale=3.0, **context):
 
 
 def with_(model, **changes):
-    return type(model)(**{name: getattr(model, name) for name in model._names} | changes)
+    return dataclasses.replace(model, **changes)
 
 
 def test_the_loss_is_that_of_the_tokens_one_by_one():
