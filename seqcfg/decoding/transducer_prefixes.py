@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.component.reserved_ids import END, PAD, START
-from seqcfg.decoding.rows import extent
+from seqcfg.decoding.stepwise_logits import stepwise_logits
 from seqcfg.lazy import tf
 
 NEVER = -1e30  # a logarithm of 0 that can be added to
@@ -62,17 +62,7 @@ class TransducerPrefixes:
 
     def logits(self, heard: Any, ids: Any, lengths: Any) -> Any:
         """What `step` gives at every position of known outputs: ids [batch, time] -> [batch, time, vocabulary]."""
-        time = extent(ids, 1)
-        fixed, moving = self.start(heard, time)
-        inputs = tf.pad(ids[:, :-1], [[0, 0], [1, 0]], constant_values=START)
-        found = tf.TensorArray(tf.float32, time, element_shape=[None, self.vocabulary])
-
-        def body(index: Any, moving: Any, found: Any) -> tuple[Any, Any, Any]:
-            moving, logits = self.step(fixed, moving, inputs[:, index], index)
-            return index + 1, moving, found.write(index, logits)
-
-        _, _, found = tf.while_loop(lambda index, *_: index < time, body, (tf.constant(0), moving, found))
-        return tf.transpose(found.stack(), [1, 0, 2])
+        return stepwise_logits(self, heard, ids)
 
     def _entered(self, frames: Any, moving: Any, tokens: Any, is_real: Any) -> Any:
         """Log-probability [rows, frames + 1] that this token is the last arc, with so many frames behind; the start id is there at once."""
