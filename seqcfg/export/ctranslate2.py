@@ -14,6 +14,7 @@ from seqcfg.component.types import PositiveInt
 from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
 from seqcfg.export.client_facts import ABOUT, check_tokenizers, client_facts
+from seqcfg.export.precisions import of_precision
 from seqcfg.export.sample import Sample
 from seqcfg.export.tolerance import Tolerance
 from seqcfg.export.transformer_shape import Stack, Transformer, transformer_of
@@ -58,9 +59,7 @@ class CTranslate2(Exporter, type="ctranslate2"):
 
     @classmethod
     def variant(cls, name: str) -> Any:
-        if name and name not in get_args(Precision):
-            raise UserError(f"ctranslate2 has no precision {name!r}", hint=f"there are {', '.join(get_args(Precision))}")
-        return cls(precision=name) if name else cls()  # type: ignore[arg-type]
+        return of_precision(cls, name, get_args(Precision))
 
     @classmethod
     def check_model(cls, recipe: Any, declaration: Any) -> None:

@@ -16,6 +16,7 @@ from seqcfg.errors import UserError
 from seqcfg.export.client_facts import ABOUT, check_tokenizers, client_facts
 from seqcfg.export.graph import described
 from seqcfg.export.operators import operators_of
+from seqcfg.export.precisions import of_precision
 from seqcfg.export.sample import Sample
 from seqcfg.export.tflite_convert import convert
 from seqcfg.export.tflite_graph import Precision, signatures_of
@@ -71,9 +72,7 @@ class TFLite(Exporter, type="tflite"):
 
     @classmethod
     def variant(cls, name: str) -> Any:
-        if name and name not in get_args(Precision):
-            raise UserError(f"tflite has no precision {name!r}", hint=f"there are {', '.join(get_args(Precision))}")
-        return cls(precision=name) if name else cls()  # type: ignore[arg-type]
+        return of_precision(cls, name, get_args(Precision))
 
     @classmethod
     def check_model(cls, recipe: Any, declaration: Any) -> None:
