@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from benchmarks.peers import ask, in_turns
 
 PEER = Path(__file__).resolve().parent / "torch_conformer.py"
 SIZES = {"width": 144, "hidden": 576, "heads": 4, "blocks": 4, "kernel_size": 31, "channels": 144}
@@ -40,14 +41,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     process = None
     if options.peer:
         process = subprocess.Popen([options.peer, str(PEER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        result["weights"]["torch"] = _ask(process, order)["weights"]
-        tools["torch"] = lambda seconds: _ask(process, seconds)
-    turns: dict[str, list[dict[str, float]]] = {name: [] for name in tools}
-    for turn in range(options.turns + 1):
-        for name, run in tools.items():
-            seen = run(options.seconds if turn else 0.0)
-            if turn:
-                turns[name].append(seen)
+        result["weights"]["torch"] = ask(process, order)["weights"]
+        tools["torch"] = lambda seconds: ask(process, seconds)
+    turns = in_turns(tools, options.turns, options.seconds)
     if process is not None:
         process.communicate()
     frames = options.batch * options.frames
@@ -59,15 +55,6 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         rates = result["frames_per_cpu_second"]
         result["ratio"] = round(rates["seqcfg"] / rates["torch"], 3)
     return result
-
-
-def _ask(process: Any, order: Any) -> dict[str, Any]:
-    process.stdin.write(json.dumps(order) + "\n")
-    process.stdin.flush()
-    answer = process.stdout.readline()
-    if not answer:
-        raise SystemExit("the peer ended without an answer; its own message is above")
-    return dict(json.loads(answer))
 
 
 def _ours(options: argparse.Namespace, order: dict[str, Any]) -> tuple[Callable[[float], dict[str, float]], int]:

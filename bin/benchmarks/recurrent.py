@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.peers import ask, in_turns
+
 PEER = Path(__file__).resolve().parent / "recurrent_peer.py"
 SIZES = ("batch", "frames", "features", "units", "layers")
 SHAPES = ["32,100,240,256,2", "32,100,240,512,2", "64,50,512,1024,1", "16,200,80,128,2"]
@@ -47,28 +49,14 @@ def _row(options: argparse.Namespace, shape: str) -> dict[str, Any]:
         if python := getattr(options, name):
             call = [python, str(PEER), name, json.dumps(order)]
             processes[name] = subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            tools[name] = lambda seconds, process=processes[name]: _ask(process, seconds)
-    turns: dict[str, list[dict[str, float]]] = {name: [] for name in tools}
-    for turn in range(options.turns + 1):
-        for name, run in tools.items():
-            seen = run(options.seconds if turn else 0.0)
-            if turn:
-                turns[name].append(seen)
+            tools[name] = lambda seconds, process=processes[name]: ask(process, seconds)
+    turns = in_turns(tools, options.turns, options.seconds)
     for process in processes.values():
         process.communicate()
     frames = order["batch"] * order["frames"]
     rates = {name: statistics.median(one["updates"] * frames / one["cpu_seconds"] for one in seen) for name, seen in turns.items()}
     ratios = {f"ratio to {name}": round(rates["seqcfg"] / rates[name], 3) for name in processes}
     return order | {"frames_per_cpu_second": {name: round(rate) for name, rate in rates.items()}} | ratios
-
-
-def _ask(process: Any, seconds: float) -> dict[str, float]:
-    process.stdin.write(f"{seconds}\n")
-    process.stdin.flush()
-    answer = process.stdout.readline()
-    if not answer:
-        raise SystemExit("a peer ended without an answer; its own message is above")
-    return dict(json.loads(answer))
 
 
 def _ours(options: argparse.Namespace, order: dict[str, Any]) -> Callable[[float], dict[str, float]]:
