@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Other tools, measured in turns with ours: each in a process of its own that answers a line of JSON with a line of JSON."""
 
 from __future__ import annotations
