@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from seqcfg.component.catalog import listed
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Tokenizer
 from seqcfg.component.reserved_ids import NUM_RESERVED, UNKNOWN
@@ -28,11 +30,10 @@ class CharacterTable(Tokenizer, type="character_table"):
     rules: TextRules = param(default=TextRules(), doc="What is done to text before it is cut.")
 
     def check(self) -> Iterator[tuple[str, str, str]]:
-        seen: set[str] = set()
-        for one in [*self.characters, *self.markers]:
-            if one in seen:
-                yield "characters" if len(one) == 1 else "markers", f"{one!r} has two ids", "write it once"
-            seen.add(one)
+        seen = Counter([*self.characters, *self.markers])
+        for field, own in (("characters", self.characters), ("markers", self.markers)):
+            if twice := [repr(one) for one in dict.fromkeys(own) if seen[one] > 1]:
+                yield field, f"more than one id for {listed(twice)}", "write each once"
         if not self.characters:
             yield "characters", "there is none", "write them one behind the other"
         if any("\n" in one for one in seen):
