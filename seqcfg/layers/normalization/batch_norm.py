@@ -35,6 +35,8 @@ class BatchNorm(SequenceLayer, type="batch_norm"):
     )
 
     def declare(self, d: Any, width: Any) -> Any:
+        if width == ():
+            raise d.misfit("takes one feature axis or more and is given a waveform", "put it behind log_mel")
         dim = width[-1] if isinstance(width, tuple) else width
         d.weight("gain", (dim,), Ones() if self.gain == "direct" else None, axes=("output",))
         d.weight("bias", (dim,), axes=("output",))

@@ -31,6 +31,8 @@ class PerExample(SequenceLayer):
     cumulative: bool = param(default=False, doc="Whether the moments at a position are those of it and the earlier ones.")
 
     def declare(self, d: Any, width: Any) -> Any:
+        if width == ():
+            raise d.misfit("takes one feature axis or more and is given a waveform", "put it behind log_mel")
         dim = width[-1] if isinstance(width, tuple) else width
         if dim % self.groups(dim):
             raise d.misfit(f"{self.groups(dim)} groups do not divide the width {dim}", "take a divisor", "num_groups")
