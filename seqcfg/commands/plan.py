@@ -11,6 +11,7 @@ import click
 from seqcfg.plan import memory, table
 from seqcfg.plan.positions import frames_of, lengths_of
 from seqcfg.recipe.experiment import Experiment, load
+from seqcfg.training.pruning import num_zeros
 
 SHOWN_SECONDS = 10.0
 DEPTH = 2  # task / model / its parts
@@ -45,6 +46,7 @@ def as_json(experiment: Experiment) -> dict[str, object]:
         "total": table.total(declaration),
         "trainable": table.total(declaration, only_trainable=True),
         "vocabularies": experiment.vocabularies,
+        "zeros": num_zeros(experiment.recipe.training, declaration),
         "weights": [dataclasses.asdict(row) for row in table.rows(declaration)],
         "parts": [dataclasses.asdict(part) for part in table.parts(declaration, DEPTH)],
         "widths": [{"path": path, "type": type_, "output": width} for path, type_, width in table.widths(declaration)],
@@ -78,7 +80,10 @@ def _parts(experiment: Experiment) -> str:
     size, trained = table.total(declaration), table.total(declaration, only_trainable=True)
     lines.append(("total", "", f"{size:,}", f"{table.multiply_adds(declaration):,}", ""))
     text = _columns([("part", "type", "weights", "multiply-adds per position", "output width"), *lines], right={2, 3, 4})
-    return text if size == trained else f"{text}\n{trained:,} of them are trained"
+    text = text if size == trained else f"{text}\n{trained:,} of them are trained"
+    if zeros := num_zeros(experiment.recipe.training, declaration):
+        text += f"\n{zeros:,} of them are 0 in the end ({zeros / size:.1%})"
+    return text
 
 
 def _frames(experiment: Experiment) -> str:
@@ -96,7 +101,8 @@ def _memory(experiment: Experiment) -> str:
     units = memory.in_units
     lines = [
         f"memory in training, at least {units(found.training)}:",
-        f"  weights {units(found.weights)}, gradients {units(found.gradients)}, optimizer {units(found.slots)}",
+        f"  weights {units(found.weights)}, gradients {units(found.gradients)}, optimizer {units(found.slots)}"
+        + (f", masks {units(found.masks)}" if found.masks else ""),
     ]
     if tokens:
         lines.append(

@@ -9,6 +9,7 @@ from typing import Any
 from seqcfg.comparison.sides import Side
 from seqcfg.plan import memory, table
 from seqcfg.recipe.experiment import Experiment
+from seqcfg.training.pruning import num_zeros
 
 WHAT = ("added", "removed", "renamed", "renumbered", "resized", "restarted", "frozen")  # most consequential first
 
@@ -75,6 +76,8 @@ def figures(experiment: Experiment) -> list[tuple[str, str, float]]:
         ("memory in training, at least", "bytes", needed.training),
         ("a checkpoint on disk", "bytes", needed.checkpoint),
     ]
+    if zeros := num_zeros(training, declaration):
+        found.append(("parameters that pruning makes 0", "", zeros))
     if positions:
         found.append(("positions per step, at most", "", positions * getattr(training, "accumulate_batches", 1)))
         if getattr(training, "steps", 0):

@@ -24,6 +24,7 @@ class Memory:
     weights: int
     gradients: int
     slots: int
+    masks: int
     activations: int
     checkpoint: int
     checkpoints: int
@@ -31,24 +32,28 @@ class Memory:
     @property
     def training(self) -> int:
         """What a training step holds at least."""
-        return self.weights + self.gradients + self.slots + self.activations
+        return self.weights + self.gradients + self.slots + self.masks + self.activations
 
 
 def estimate(
-    declaration: Declaration, *, slots: int, batch_tokens: int, kept_checkpoints: int, positions: dict[str, int] | None = None
-) -> Memory:
+    declaration: Declaration, *, slots: int, batch_tokens: int, kept_checkpoints: int, positions: dict[str, int] | None = None,
+    masks: int = 0,
+) -> Memory:  # fmt: skip
     """The memory of a run whose optimizer keeps `slots` numbers in all, with batches of `batch_tokens` positions.
+
+    masks: entries of weights of which is kept whether they were pruned, in a byte each.
 
     positions {path: how many a layer passes on} where these differ; layers that are not in it do not count then.
     """
     default = batch_tokens if positions is None else 0
     numbers = [(positions or {}).get(node.path, default) * _width(node) for node in declaration.nodes()]
     size, trained = total(declaration), total(declaration, only_trainable=True)
-    checkpoint = BYTES * (size + slots)
+    checkpoint = BYTES * (size + slots) + masks
     return Memory(
         weights=BYTES * size,
         gradients=BYTES * trained,
         slots=BYTES * slots,
+        masks=masks,
         activations=BYTES * sum(numbers),
         checkpoint=checkpoint,
         checkpoints=checkpoint * kept_checkpoints,
@@ -58,12 +63,14 @@ def estimate(
 def of_recipe(recipe: Any, declaration: Declaration) -> Memory:
     """The memory of a run with a recipe's optimizer, batches and checkpoints; what it leaves open counts as nothing."""
     optimizer, checkpointing = getattr(recipe.training, "optimizer", None), getattr(recipe.training, "checkpoint", None)
+    pruned = {path for one in getattr(recipe.training, "pruning", ()) for path in one.paths(declaration)}
     tokens, is_heard = batch_tokens(recipe.data), "front_end" in declaration.children
     return estimate(
         declaration,
         slots=num_kept(optimizer, declaration) if optimizer is not None else 0,
         batch_tokens=tokens,
         positions=lengths_of(declaration, tokens * recipe.task.features()["audio"].unit) if is_heard else None,
+        masks=sum(weight.size for weight in declaration.all_weights() if weight.path in pruned),
         kept_checkpoints=getattr(checkpointing, "keep_last", 0) + getattr(checkpointing, "keep_best", 0),
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 from seqcfg.layers.create import view
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import np, tf
+from seqcfg.training.pruning import masked
 
 SHOWN_CHARACTERS = 400
 
@@ -69,6 +70,7 @@ class Examiner:
         tree = {path: variable.read_value() for path, variable in self._state.weights.items()}
         if self._training.weight_noise is not None:
             tree = self._training.weight_noise(tree, tf.constant(step, tf.int64), tf.constant([self._training.seed, step], tf.int32))
+        tree = masked(tree, {name: variable.read_value() for name, variable in self._state.masks.items()})
         return view(self._experiment.declaration, tree, training=True, seed=seed, dtype=self._training.precision, observer=observer)
 
     def _first_loss(self, losses: dict[str, Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from seqcfg.layers.create import view
 from seqcfg.lazy import tf
+from seqcfg.training.pruning import MASK, masked, pruned_weights
 from seqcfg.training.settings import Training
 
 NO_INLINE = {"_noinline": True}  # one copy of the body in the graph, however often it is called
@@ -15,15 +16,17 @@ NO_INLINE = {"_noinline": True}  # one copy of the body in the graph, however of
 class LossGradients:
     """(values, batch, step, part, scale) -> ({learner: [gradient]}, sums, new values of untrained weights) of one batch.
 
-    values {name: tensor} are all weights and adapters, names {learner: names of what it trains}. A pure function.
+    values {name: tensor} are all weights, adapters and masks, names {learner: names of what it trains}. A pure function.
     """
 
     def __init__(self, task: Any, declaration: Any, training: Training, names: dict[str, list[str]], num_replicas: int):
         self._task, self._declaration, self._training, self._names = task, declaration, training, names
         self._num_batches = training.accumulate_batches * num_replicas  # of a step
         self._learners = training.all_learners()
-        self._kept = {weight.path for weight in declaration.all_weights() if not weight.trainable}  # statistics, which noise would spoil
         self._adapted = training.adapters.paths(declaration) if training.adapters is not None else []
+        self._masks = [path + MASK for path in pruned_weights(training.pruning, declaration)]
+        statistics = [weight.path for weight in declaration.all_weights() if not weight.trainable]
+        self._kept = {*statistics, *self._masks}  # which noise would spoil
 
     def compiled(self) -> Any:
         """The same as one function of the graph where it pays: compiled by XLA, or called for several batches."""
@@ -42,6 +45,7 @@ class LossGradients:
             tree = values | {path: training.adapters.merged(path, values) for path in self._adapted}  # type: ignore[union-attr]
             if training.weight_noise is not None:
                 tree |= training.weight_noise({path: value for path, value in tree.items() if path not in self._kept}, step, step_seed)
+            tree = masked(tree, {name: values[name] for name in self._masks})
             w = view(
                 self._declaration, tree, training=True, seed=seed, step=step, dtype=training.precision,
                 rematerialized=tuple(training.rematerialized), for_xla=training.xla,

@@ -105,7 +105,7 @@ class TrainingLoop:
         if len(each) and not np.isfinite(each[-1, MEASURED.index("norm")]):
             self._meet_non_finite()
         if len(each):
-            self._progress.update(self.done, self._meter.measured())
+            self._progress.update(self.done, self._measured())
             self._look_around()
         for line in self._profiler.look(self.done):
             self._progress.say(line)
@@ -170,11 +170,16 @@ class TrainingLoop:
 
     def _record(self) -> None:
         skipped, memory = int(self._state.skipped.numpy()), resident_bytes()
-        measured = self._meter.measured()
+        measured = self._measured()
         self._journal.write(self.done, "train", **measured, skipped=skipped, memory_bytes=memory)
         if measured.get("left_out"):
             self._progress.say(f"step {self.done}  {measured['left_out']:.0f} examples have more tokens than frames and were left out")
         self._meter.restart()
+
+    def _measured(self) -> dict[str, float]:
+        """What the meter tells, and where weights are pruned their `sparsity`."""
+        pruning = self._state.under("pruning/")
+        return self._meter.measured() | {name: float(variable.numpy()) for name, variable in pruning.items()}
 
     def _finish(self, reason: str) -> None:
         """What a run owes at its end; after a signal only the checkpoint."""

@@ -46,7 +46,9 @@ class TrainingProgress:
         """Shows the newest measurements; plain lines appear every few seconds."""
         self._status = (
             f"loss {measured['loss']:.3f}  lr {measured['rate']:.2e}  {measured['tokens_per_second']:,.0f} tok/s"
-            f"  pad {100 * measured['padding']:.0f}%  {memory()}"
+            f"  pad {100 * measured['padding']:.0f}%"
+            + (f"  zeros {100 * measured['sparsity']:.0f}%" if "sparsity" in measured else "")
+            + f"  {memory()}"
         )
         self._bar.update(self._task, completed=step)
         if not self._is_live and time.monotonic() - self._last_line >= self._line_seconds:

@@ -18,6 +18,7 @@ from seqcfg.training.loss_scale import LossScale
 from seqcfg.training.noise import GradientNoise, Patterns, WeightNoise
 from seqcfg.training.non_finite import NonFinite
 from seqcfg.training.penalties import Penalties
+from seqcfg.training.pruning import Pruning
 from seqcfg.training.skipping import Skip
 from seqcfg.training.warm_start import WarmStart
 from seqcfg.training.watching import Watching
@@ -109,6 +110,9 @@ class Training(Section, type="training"):
     )
     weight_noise: WeightNoise | None = param(default=None, doc="Noise on the weights; null for none.")
     adapters: Adapters | None = param(default=None, doc="Weights that learn through low-rank adapters; null for none.")
+    pruning: list[Pruning] = param(
+        factory=list, doc="Weights that become 0 while training, and when; of several that name a weight the first counts.", is_later=True
+    )
     rematerialized: Patterns = param(
         factory=list,
         doc="Patterns of layer paths, such as model/encoder/layers/1/blocks/*, whose inner results are computed again for the gradient.",
@@ -125,6 +129,9 @@ class Training(Section, type="training"):
                 yield field, "is not used when learners are given", "move it into the learners"
         if self.ema_decay and self.weight_averaging is not None:
             yield "weight_averaging", "cannot be kept beside the moving average of ema_decay", "leave one of them out"
+        for number, one in enumerate(self.pruning):
+            if one.end_step > self.steps:
+                yield f"pruning.{number}.end_step", f"training ends after update {self.steps}, before pruning does", "end it earlier"
 
     def all_learners(self) -> dict[str, Learner]:
         """The learners by name; one called "main" unless the recipe lists its own."""

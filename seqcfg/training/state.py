@@ -10,13 +10,15 @@ from seqcfg.errors import UserError
 from seqcfg.layers.create import initial_values
 from seqcfg.lazy import tf
 from seqcfg.training.adapters import DOWN, UP
+from seqcfg.training.pruning import MASK, pruned_weights
 
 
 @dataclasses.dataclass(frozen=True)
 class State:
     """weights: {path: variable}; slots: {learner: {slot: {path: variable}}}; average: {path: variable} or empty;
 
-    adapters: {path#part: variable}; numbers: {name: scalar variable}, what schedules, skipping and loss scaling keep;
+    adapters: {path#part: variable}; masks: {path#mask: bool variable}, False where weights were pruned;
+    numbers: {name: scalar variable}, what schedules, skipping, loss scaling and pruning keep;
     step: int64 scalar, finished updates; skipped: int64 scalar, updates that were left out.
     """
 
@@ -27,12 +29,14 @@ class State:
     skipped: Any
     adapters: dict[str, Any] = dataclasses.field(default_factory=dict)
     numbers: dict[str, Any] = dataclasses.field(default_factory=dict)
+    masks: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def variables(self) -> dict[str, Any]:
         """All of them under the names that checkpoints use."""
         named = {f"weights/{path}": variable for path, variable in self.weights.items()}
         named |= {f"average/{path}": variable for path, variable in self.average.items()}
         named |= {f"adapters/{name}": variable for name, variable in self.adapters.items()}
+        named |= {f"masks/{name}": variable for name, variable in self.masks.items()}
         for learner, slots in self.slots.items():
             for slot, variables in slots.items():
                 named |= {f"slots/{learner}/{slot}/{path}": variable for path, variable in variables.items()}
@@ -59,7 +63,9 @@ def create_state(declaration: Any, training: Any) -> State:
     averages = training.ema_decay or training.weight_averaging is not None
     average = {path: tf.Variable(values[path], trainable=False) for path in weights} if averages else {}
     step, skipped = (tf.Variable(0, dtype=tf.int64, trainable=False) for _ in range(2))
-    return State(weights, slots, average, step, skipped, adapters, _numbers(training))
+    pruned = pruned_weights(training.pruning, declaration)
+    masks = {path + MASK: tf.Variable(tf.ones(weights[path].shape, tf.bool), trainable=False) for path in pruned}
+    return State(weights, slots, average, step, skipped, adapters, _numbers(training), masks)
 
 
 def _adapters(declaration: Any, training: Any) -> dict[str, Any]:
@@ -88,6 +94,8 @@ def _numbers(training: Any) -> dict[str, Any]:
             made[f"skip/{name}/{key}"] = tf.Variable(start, dtype=tf.float32, trainable=False)
         for key, start in learner.schedule.memory().items():
             made[f"schedule/{name}/{key}"] = tf.Variable(start, dtype=tf.float64, trainable=False)
+    if training.pruning:
+        made["pruning/sparsity"] = tf.Variable(0.0, trainable=False)
     if training.precision == "float16":
         for key, start in training.loss_scale.numbers().items():
             made[f"loss_scale/{key}"] = tf.Variable(start, dtype=tf.float32, trainable=False)

@@ -13,6 +13,7 @@ from seqcfg.training.adapters import BASE
 from seqcfg.training.averaging import moving_decay
 from seqcfg.training.gradients import NO_INLINE, LossGradients
 from seqcfg.training.learning import Learning
+from seqcfg.training.pruning import grown, masked, pruned_weights, sparsity
 from seqcfg.training.settings import Training
 from seqcfg.training.state import State, assign_weights
 
@@ -34,6 +35,7 @@ class TrainingStep:
         self._learning = {name: Learning(name, learner, names[name], state) for name, learner in self._learners.items()}
         self._gradients = LossGradients(task, declaration, training, names, self._devices.count).compiled()
         self._adapted = training.adapters.paths(declaration) if training.adapters is not None else []
+        self._pruned = pruned_weights(training.pruning, declaration)
         self._average = tf.function(_averaged, autograph=False, experimental_attributes=NO_INLINE)
         self.stop = self._devices.flag()  # set from outside, it ends a call after the update at work
         self.run = tf.function(self._run, autograph=False)
@@ -95,7 +97,7 @@ class TrainingStep:
 
     def _sums(self, batches: list[dict[str, Any]], step: Any) -> tuple[Any, Any, Any]:
         """Gradients and measurements summed over this replica's part of the batches; untrained weights as the last leaves them."""
-        values = {name: read(variable) for name, variable in (self._state.weights | self._state.adapters).items()}
+        values = {name: read(variable) for name, variable in (self._state.weights | self._state.adapters | self._state.masks).items()}
         scaling = self._state.under("loss_scale/")
         scale = read(scaling["scale"]) if scaling else tf.constant(1.0)
         gradients, seen, updates = None, None, {}
@@ -111,21 +113,35 @@ class TrainingStep:
         return gradients, seen, updates
 
     def _finish(self, updates: dict[str, Any], step: Any, is_finite: Any) -> None:
-        """What follows the learners: statistics of layers, merged adapters, averages, the loss scale and the step."""
+        """What follows the learners: statistics of layers, merged adapters, pruning, averages, the loss scale and the step."""
         state, training = self._state, self._training
         for path, value in updates.items():
             assign(state.weights[path], value)
         for path in self._adapted:
             assign(state.weights[path], training.adapters.merged(path, {name: read(v) for name, v in state.adapters.items()}))  # type: ignore[union-attr]
         done = step + 1
+        masks = self._prune(done) if self._pruned else {}
         if state.average:
             keep = moving_decay(training.ema_decay, done) if training.ema_decay else 1.0 - training.weight_averaging.share(done)  # type: ignore[union-attr]
             for path, variable in state.average.items():
-                assign(variable, self._average(keep, read(variable), read(state.weights[path])))
+                new = self._average(keep, read(variable), read(state.weights[path]))
+                assign(variable, masked({path: new}, masks)[path])
         if scaling := state.under("loss_scale/"):
             for name, value in training.loss_scale(is_finite, {name: read(v) for name, v in scaling.items()}).items():
                 assign(scaling[name], value)
         assign(state.step, done)
+
+    def _prune(self, done: Any) -> dict[str, Any]:
+        """Sets entries of weights to 0 as their masks say after `done` updates; returns the masks."""
+        state = self._state
+        weights = {path: read(state.weights[path]) for path in self._pruned}
+        masks = grown(self._pruned, weights, {name: read(variable) for name, variable in state.masks.items()}, done)
+        for name, mask in masks.items():
+            assign(state.masks[name], mask)
+        for path, value in masked(weights, masks).items():
+            assign(state.weights[path], value)
+        assign(state.numbers["pruning/sparsity"], sparsity(masks))
+        return masks
 
     def observe(self, step: int, metrics: dict[str, float]) -> None:
         """Tells the schedules what a validation at this step found; raises UserError where they watch another metric."""
