@@ -17,7 +17,7 @@ HIGHER_IS_BETTER = ("bleu", "chrf", "exact_match", "token_accuracy", "accuracy",
 
 
 class BestBy(Record):
-    """Which checkpoint is called the best."""
+    """Which checkpoint is called the best; of equal ones the earliest is."""
 
     metric: Name = param(default="loss", doc="Name of a validation figure, such as loss or bleu.")
     goal: Goal = param(default="minimize", doc="Whether a small or a large figure is good.")

@@ -13,7 +13,7 @@ NUM_SAMPLES = 8
 
 
 class Judge:
-    """Decodes a split greedily and gives the recipe's metrics of text by name; `samples` are its latest outputs."""
+    """Decodes a split greedily by this model alone and gives the recipe's metrics of text by name; `samples` are its latest outputs."""
 
     def __init__(self, experiment: Any, codecs: dict[str, Any], columns: Any):
         recipe = experiment.recipe
@@ -21,9 +21,7 @@ class Judge:
         self._experiment, self._codecs = experiment, codecs
         self._sources, self._references = recipe.task.sources(columns)[:count], recipe.task.references(columns)[:count]
         self._names = recipe.task.source_names(columns)[:count]
-        search = recipe.decoding.search
-        search = Greedy() if search.needs == "tokens" else search.quick()
-        self._settings = dataclasses.replace(recipe.decoding, search=search, shortlist=None)  # the lexicon comes later
+        self._settings = alone(recipe.decoding)
         self._metrics = [metric for metric in recipe.evaluation.metrics if metric.needs == "strings" and is_of_one(metric)]
         self._decoder: Decoder | None = None
         self.samples: list[dict[str, str]] = []
@@ -43,6 +41,13 @@ class Judge:
         rows = zip(self._names, outputs, self._references, strict=True)
         self.samples = [{"source": source, "output": output, "reference": wanted} for source, output, wanted in rows][:NUM_SAMPLES]
         return {score.name: score.value for score in found}
+
+
+def alone(decoding: Any) -> Any:
+    """The decoding section with a quick search of one output, and without what joins or ranks it: other runs, a lexicon."""
+    search = Greedy() if decoding.search.needs == "tokens" else decoding.search.quick()
+    joined: dict[str, Any] = dict.fromkeys(("ensemble", "fusion", "noisy_channel", "minimum_risk", "shortlist", "unknown_words"))
+    return dataclasses.replace(decoding, search=search, **joined)
 
 
 def is_of_one(metric: Any) -> bool:

@@ -59,7 +59,11 @@ class Validation(Record):
 
     every_steps: PositiveInt = param(default=500, doc="Steps between validations; the last step is always validated.", affects="nothing")
     split: Name = param(default="validation", doc="Split of the data that is looked at; skipped when the recipe has no such split.")
-    decode: bool = param(default=False, doc="Whether the split is decoded, too, and judged by evaluation.metrics.", affects="nothing")
+    decode: bool = param(
+        default=False,
+        doc="Whether the split is decoded, too, greedily and by this model alone, and judged by evaluation.metrics.",
+        affects="nothing",
+    )
     num_decoded: PositiveInt = param(default=1000, doc="Examples decoded at most per validation.", affects="nothing")
 
 

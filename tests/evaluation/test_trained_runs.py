@@ -1,8 +1,12 @@
 """Opening a run: which checkpoint is meant, and what is refused."""
 
+import shutil
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from seqcfg.checkpoints.commit import choose, save
 from seqcfg.errors import UserError
 from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_run import make_run
@@ -18,6 +22,16 @@ def test_best_is_that_of_the_lowest_validation_loss_and_last_the_newest(run):
     assert open_run(run).label == "step-00000010"
 
 
+def test_of_equal_checkpoints_the_earliest_is_the_best(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    variables = {f"weights/{path}": tf.Variable(value) for path, value in open_run(run).weights.items()}
+    for step, loss in ((5, 2.6), (30, 2.5), (40, 2.5)):
+        save(copy / "checkpoints", step, variables, {"metrics": {"loss": loss}})
+    assert open_run(copy).step == 10
+    assert choose(copy / "checkpoints", last=1, best=2) == {10, 30, 40}
+    assert choose(copy / "checkpoints", last=1, best=1) == {10, 40}
+
+
 def test_average_is_the_mean_of_the_newest(run):
     first, second, mean = (open_run(run, checkpoint) for checkpoint in ("10", "20", "average:2"))
     assert mean.label == "average-2-step-00000020"
@@ -26,12 +40,6 @@ def test_average_is_the_mean_of_the_newest(run):
 
 
 def test_a_moving_average_takes_the_place_of_the_weights(run, tmp_path):
-    import shutil
-
-    import tensorflow as tf
-
-    from seqcfg.checkpoints.commit import save
-
     copy = shutil.copytree(run, tmp_path / "run")
     plain = open_run(run, "10").weights
     variables = {f"weights/{path}": tf.Variable(value) for path, value in plain.items()}
@@ -62,8 +70,6 @@ def test_a_folder_without_a_run_is_refused(tmp_path):
 
 
 def test_a_damaged_checkpoint_is_named_and_the_next_best_taken(run, tmp_path):
-    import shutil
-
     copy = shutil.copytree(run, tmp_path / "run")
     data = next((copy / "checkpoints" / "step-00000010").glob("*.data-*"))
     data.write_bytes(data.read_bytes()[:-1])
