@@ -42,7 +42,8 @@ def command(
     A run of speech recognition answers sounds: a file of any format and sample rate, a folder, a manifest (.jsonl, .tsv), or a
     WAV, FLAC or Ogg file on standard input. Long ones are cut where they are quiet. A damaged one is told, has an empty
     output and makes the exit code 1. --alignments gives the words with their seconds. With --interactive a 16-bit WAV stream
-    on standard input is written while it is heard, where all layers look back only.
+    on standard input is written while it is heard, where all layers look back only: what is certain, on a terminal what may still
+    change, too; with --format jsonl an object for each change.
 
     Prefixes and phrases are texts as the model was taught to write them; line n belongs to line n of the input.
 
@@ -94,7 +95,7 @@ def is_of_sounds(run: str, overrides: tuple[str, ...]) -> bool:
 
 def _hear(run: str, source: str | None, target: str, restart: bool, checkpoint: str, overrides: tuple[str, ...], asked: Any) -> None:
     if source is None:
-        _listen(run, checkpoint, overrides)
+        _listen(run, checkpoint, overrides, asked.format)
         return
     from seqcfg.data.sound_stream import SoundStream
     from seqcfg.errors import EXIT_PROBLEM
@@ -110,27 +111,26 @@ def _hear(run: str, source: str | None, target: str, restart: bool, checkpoint: 
         raise SystemExit(EXIT_PROBLEM)
 
 
-def _listen(run: str, checkpoint: str, overrides: tuple[str, ...]) -> None:
+def _listen(run: str, checkpoint: str, overrides: tuple[str, ...], style: str) -> None:
     """Shows the text of the WAV stream on standard input as it grows."""
     from seqcfg.data.live_sound import live_samples
     from seqcfg.decoding.settings import Decoding
+    from seqcfg.evaluation.live import heard_so_far, show_changing, show_objects
     from seqcfg.tasks.frame_listening import listening_of
     from seqcfg.tasks.trained import open_run
 
     trained: Any = open_run(run, checkpoint, overrides, say)
     recipe, codecs = trained.experiment.recipe, trained.codecs
     parts = (recipe.task, trained.declaration, trained.weights, recipe.decoding or Decoding())
+    rate = recipe.task.sample_rate_hz
     listening = listening_of(*parts, precision=trained.precision)
-
-    def texts() -> Iterator[str]:
-        ids: list[int] = []
-        for samples in live_samples(sys.stdin.buffer, recipe.task.sample_rate_hz):
-            if told := listening.hear(samples):
-                ids += told
-                yield recipe.task.decode_ids(codecs, [ids])[0]
-        yield recipe.task.decode_ids(codecs, [ids + listening.finish()])[0]
-
-    show_growing(texts())
+    found = heard_so_far(listening, live_samples(sys.stdin.buffer, rate), rate, lambda ids: recipe.task.decode_ids(codecs, [ids])[0])
+    if style == "jsonl":
+        show_objects(found)
+    elif sys.stdout.isatty():
+        show_changing(found)
+    else:
+        show_growing(one.text for one in found)
 
 
 def say(line: str) -> None:

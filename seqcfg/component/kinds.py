@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -44,6 +45,16 @@ class Layer(Component, kind="layer"):
     def num_positions(self, length: int) -> int:
         """How many positions it makes of a sequence of `length`; those it is given unless it changes the time axis."""
         return length
+
+    def step_positions(self) -> int:
+        """Of how many positions `step` takes a whole number: its stride, or what its parts take, unless it says otherwise."""
+        parts = (value if isinstance(value, list) else [value] for value in vars(self).values())
+        return math.lcm(self.stride_over_time(), *(one.step_positions() for some in parts for one in some if isinstance(one, Layer)))
+
+    def stride_over_time(self) -> int:
+        """How many positions become one; 1 where one becomes one or several."""
+        first, more = 10**6, 10**9  # behind any lead, and so many that the first and the last do not count
+        return max(1, round(more / (self.num_positions(first + more) - self.num_positions(first))))
 
     def start(self, w: Any, sequence: Any, max_length: Any) -> tuple[Any, Any]:
         """Prepares step-by-step use. `sequence` carries the memory to attend to, if any; its values are not read.

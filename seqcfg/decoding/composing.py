@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.decoding.covered import Covered
+from seqcfg.decoding.frame_fusion import FusedFrames
 from seqcfg.decoding.lattice_fusion import FusedLattice
 from seqcfg.decoding.member import Member
 from seqcfg.decoding.merging import Spelt
@@ -23,7 +24,8 @@ def compose(members: list[Member], settings: Any, views: list[Any], inputs: dict
     steppers = [first, *(member.task.stepper(w) for member, w in zip(members[1:], views[1:], strict=True))]
     stepper = steppers[0]
     if needs != "tokens":
-        return stepper if len(members) == 1 else FusedLattice(first, steppers[1:], [member.weight for member in members[1:]])
+        fused = FusedFrames if needs == "frames" else FusedLattice
+        return stepper if len(members) == 1 else fused(first, steppers[1:], [member.weight for member in members[1:]])
     if len(members) > 1:
         average: Average = settings.ensemble.average if settings.ensemble else "probabilities"
         stepper = Mixture(steppers, [member.role for member in members], [member.weight for member in members], average)

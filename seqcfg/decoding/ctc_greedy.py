@@ -51,7 +51,7 @@ class CTCGreedy(Looped, type="ctc_greedy"):
 
     def advance(self, scorer: Any, state: State) -> State:
         """All frames at once: there is one step."""
-        scores, num_frames = state.fixed["scores"], state.fixed["num_frames"]
+        scores, num_frames = state.fixed["frames"], state.fixed["num_frames"]
         allowed = self.allowed(scores)
         is_real = tf.sequence_mask(num_frames, tf.shape(scores)[1])
         path = tf.where(is_real, tf.argmax(allowed, axis=-1, output_type=tf.int32), PAD)

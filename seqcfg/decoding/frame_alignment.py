@@ -40,7 +40,7 @@ class FrameAligner:
             specs = {name: tf.TensorSpec([None] * len(value.shape), value.dtype) for name, value in inputs.items()}
             self._traced = tf.function(self._frames, input_signature=[specs], autograph=False)
         fixed = self._traced(inputs)
-        return fixed["scores"][0, : int(fixed["num_frames"][0])].numpy()
+        return fixed["frames"][0, : int(fixed["num_frames"][0])].numpy()
 
     def times(self, sound: Any, ids: list[int]) -> list[Timed]:
         """When each of the ids was said; [] where the frames are too few for them."""

@@ -10,11 +10,12 @@ from seqcfg.component.component import param
 from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
 from seqcfg.component.types import NonNegativeFloat, PositiveInt
 from seqcfg.decoding.best_tokens import best_tokens, largest
+from seqcfg.decoding.growing_texts import either, parents, shifted
 from seqcfg.decoding.lattice import choose
 from seqcfg.decoding.loop import Looped, State
 from seqcfg.decoding.rows import extent, take_rows
 from seqcfg.decoding.stepper import Hypotheses
-from seqcfg.decoding.transducer_greedy import TransducerGreedy, shifted
+from seqcfg.decoding.transducer_greedy import TransducerGreedy
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
@@ -167,10 +168,10 @@ class TransducerBeam(Looped, type="transducer_beam"):
         count = min(2 * self.width, arcs.shape[-1])  # at most `width` of one text's tokens are taken away
         values, tokens = best_tokens(tf.reshape(written, [-1, arcs.shape[-1]]), count)
         values, tokens = (tf.reshape(part, [-1, self.width, count]) for part in (values, tokens))
-        is_parent, last = _parents(own)
+        is_parent, last = parents(own)
         joining = tf.gather(written, tf.repeat(last[:, None], self.width, axis=1), batch_dims=2)  # [batch, parent, child]
         joining = tf.reduce_max(tf.where(is_parent, joining, IMPOSSIBLE), axis=1)
-        blank = _either(own.scores + arcs[..., PAD], joining)
+        blank = either(own.scores + arcs[..., PAD], joining)
         is_joined = tf.reduce_any(is_parent[:, :, None] & (tokens[..., None] == last[:, None, None]), axis=-1)
         scores = tf.concat([blank[..., None], tf.where(is_joined, IMPOSSIBLE, values)], -1)
         return scores, tf.concat([tf.zeros_like(tokens[..., :1]), tokens], -1)
@@ -180,22 +181,6 @@ class TransducerBeam(Looped, type="transducer_beam"):
         room = tf.cast(tf.minimum(state.limits, state.size), tf.float32)
         alive = _total(best) + self.token_bonus * room
         return own.best_scores[:, -1] >= alive
-
-
-def _parents(own: Texts) -> tuple[Any, Any]:
-    """(is_parent [batch, one, other]: whether one text is the other without its last token, that token [batch, other])."""
-    places = tf.range(tf.shape(own.sequences)[2])
-    shorter = tf.where(places == own.lengths[..., None] - 1, 0, own.sequences)
-    is_same = tf.reduce_all(own.sequences[:, :, None] == shorter[:, None], axis=-1)
-    is_alive = own.scores > IMPOSSIBLE
-    last = tf.reduce_max(tf.where(places == own.lengths[..., None] - 1, own.sequences, 0), axis=-1)
-    return is_same & (last > 0)[:, None] & is_alive[:, :, None] & is_alive[:, None], last
-
-
-def _either(a: Any, b: Any) -> Any:
-    """log(e^a + e^b), where both may be -inf."""
-    most = tf.maximum(a, b)
-    return tf.where(most == IMPOSSIBLE, IMPOSSIBLE, most + tf.math.log1p(tf.exp(-tf.abs(tf.where(a == b, 0.0, a - b)))))
 
 
 def _total(scores: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 from seqcfg.component.component import param
 from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
 from seqcfg.component.types import PositiveInt
+from seqcfg.decoding.growing_texts import shifted
 from seqcfg.decoding.lattice import choose
 from seqcfg.decoding.loop import Looped, State
 from seqcfg.decoding.rows import extent
@@ -114,11 +115,3 @@ def write_rows(table: Any, places: Any, values: Any) -> Any:
     """The table [rows, time] with values [rows] at each row's place; those past the end are left out, as are values of 0."""
     here = (tf.range(tf.shape(table)[1]) == places[:, None]) & (values > 0)[:, None]
     return tf.where(here, values[:, None], table)
-
-
-def shifted(table: Any, count: Any) -> Any:
-    """The table [..., time] without its first `count` [batch] columns, with zeros behind."""
-    size = tf.shape(table)[-1]
-    places = tf.range(size) + tf.reshape(count, [-1] + [1] * (table.shape.rank - 1))
-    places = tf.broadcast_to(places, tf.shape(table))
-    return tf.where(places < size, tf.gather(table, tf.minimum(places, size - 1), batch_dims=table.shape.rank - 1), 0)

@@ -61,7 +61,7 @@ class CTCAttention(Model, type="ctc_attention"):
     def scorer(self, w: Any, what: str) -> Any:
         """tokens: both parts together; frames: CTC's alone."""
         if what == "frames":
-            return Frames(w, FrameScores(w.ctc_output.kernel.shape[-1]))
+            return Frames(w)
         return Joint(w, self.decoding_ctc_weight) if self.decoding_ctc_weight else Speller(w.attention)
 
 
@@ -75,14 +75,15 @@ def aligned_scores(w: Any, memory: Sequence) -> Sequence:
     return Sequence(tf.nn.log_softmax(frame_logits(w.ctc_output(memory.values))), real(memory))
 
 
-class Frames:
+class Frames(FrameScores):
     """CTC's scores of a memory, for searches that go from frame to frame."""
 
-    def __init__(self, w: Any, scores: FrameScores):
-        self._w, self._scores, self.vocabulary = w, scores, scores.vocabulary
+    def __init__(self, w: Any):
+        super().__init__(w.ctc_output.kernel.shape[-1])
+        self._w = w
 
     def start(self, memory: Sequence, max_length: Any) -> tuple[Any, Any]:
-        return self._scores.start(aligned_scores(self._w, memory), max_length)
+        return super().start(aligned_scores(self._w, memory), max_length)
 
 
 class Joint:

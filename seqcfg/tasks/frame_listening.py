@@ -10,7 +10,7 @@ from seqcfg.decoding.member import as_variables
 from seqcfg.layers.create import view
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import np, tf
-from seqcfg.tasks.listening import Listening, span
+from seqcfg.tasks.listening import Listening, chunk_of, span
 
 
 class FrameListening:
@@ -25,8 +25,7 @@ class FrameListening:
         self._task, self._declaration, self._search, self._precision = task, declaration, settings.search, precision
         self._weights = as_variables(weights)
         self._step, self._lead = span(task.front_end.num_positions)
-        stride = span(task.model.encoder.num_positions)[0]
-        self.chunk = max(1, round(chunk_ms * task.sample_rate_hz / 1000 / self._step / stride)) * stride * self._step  # samples
+        self.chunk = chunk_of(task, self._step, chunk_ms)
         self._first, self._next = tf.function(self._start, autograph=False), tf.function(self._path, autograph=False, reduce_retracing=True)
         self._fixed: Any = None
         self.pending: list[int] = []  # nothing that is told is taken back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ class Listening:
     """One utterance, heard and written as it comes; the text is that of the whole utterance, whatever the chunks.
 
     Every chunk has the same number of samples, so each of the graphs is traced once. Layers must look back only: `UserError` names one
-    that does not. weights {path: array or variable}; settings: the recipe's decoding section, whose search must stream.
+    that does not. weights {path: array or variable}; settings: the recipe's decoding section, whose search must stream and be alone.
     """
 
     def __init__(
@@ -40,14 +41,14 @@ class Listening:
         if not getattr(search, "streams", False) or not hasattr(task.model, "hear_on"):
             raise UserError(
                 f"a {search.type} search over a {task.model.type} model needs the whole utterance",
-                hint="use a transducer with transducer_greedy or transducer_beam, or decode without streaming",
+                hint="take ctc with ctc_greedy or ctc_beam, a transducer with transducer_greedy or transducer_beam, or do not stream",
             )
+        if settings.has_partners:
+            raise UserError("other runs do not join in where text is written as sound comes", hint="leave them out, or do not stream")
         self._task, self._declaration, self._search, self._precision = task, declaration, search, precision
         self._weights, self._size = as_variables(weights), settings.max_length
         self._step, self._lead = span(task.front_end.num_positions)
-        stride = span(task.model.encoder.num_positions)[0]
-        per_chunk = chunk_ms * task.sample_rate_hz / 1000 / self._step / stride
-        self.chunk = max(1, round(per_chunk)) * stride * self._step  # samples
+        self.chunk = chunk_of(task, self._step, chunk_ms)
         self._begin, self._chunk = (
             tf.function(self._first, autograph=False),
             tf.function(self._hear, autograph=False, reduce_retracing=True),
@@ -148,6 +149,12 @@ class Listening:
 
         _, own, moving = tf.while_loop(goes_on, advance, (start.index, start.own, start.moving))
         return own, moving
+
+
+def chunk_of(task: Any, step: int, milliseconds: float) -> int:
+    """Samples of a chunk near the milliseconds asked for, of which every layer can take its part; `step` make one frame."""
+    whole = math.lcm(step * task.model.encoder.step_positions(), task.front_end.step_positions())
+    return max(1, round(milliseconds * task.sample_rate_hz / 1000 / whole)) * whole
 
 
 def span(num_positions: Callable[[int], int]) -> tuple[int, int]:

@@ -1,3 +1,4 @@
+import itertools
 import json
 import struct
 import wave
@@ -114,6 +115,24 @@ def test_sound_is_written_as_it_is_heard(run, tmp_path):
     assert "no WAV sound" in str(decode(run, "--interactive", "--set", inside, stdin=b"abc").exception)
     other = write(tmp_path / "b.wav", noise(0.9), rate=8000).read_bytes()
     assert "8000 Hz" in str(decode(run, "--interactive", "--set", inside, stdin=other).exception)
+
+
+def test_a_beam_tells_while_it_hears_what_is_certain_and_what_may_change(run, tmp_path):
+    path = write(tmp_path / "a.wav", noise(2.1))
+    chosen = ["--set", "task.front_end.frames=inside", "--set", "decoding.search={type: ctc_beam, width: 4}"]
+    chosen += ["--set", "decoding.max_source_length=300"]
+    told = entries(decode(run, "--interactive", "--format", "jsonl", *chosen, stdin=path.read_bytes()))
+    assert [one["is_final"] for one in told] == [False] * (len(told) - 1) + [True]
+    assert told[-1]["text"] == decode(run, "--input", path, *chosen).stdout.rstrip("\n") != "" and told[-1]["pending"] == ""
+    assert len(told) > 2 and told[-1]["seconds"] == 2.1 and any(one["pending"] for one in told)
+    for one, later in itertools.pairwise(told):
+        assert later["text"].startswith(one["text"]) and later["seconds"] >= one["seconds"]
+
+
+def test_a_run_that_joins_in_is_refused_where_nobody_would_hear_it(run, tmp_path):
+    data = write(tmp_path / "a.wav", noise(0.5)).read_bytes()
+    chosen = ["--set", "decoding.search={type: ctc_beam}", "--set", "decoding.fusion={run: other}"]
+    assert "other runs do not join in" in str(decode(run, "--interactive", *chosen, stdin=data).exception)
 
 
 def test_what_needs_text_is_refused(run, tmp_path):

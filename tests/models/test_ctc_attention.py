@@ -62,7 +62,7 @@ def test_without_ctc_in_decoding_the_speller_is_all():
 def test_frames_have_probabilities_that_sum_to_1():
     w = made()
     fixed, _ = w.scorer("frames").start(w.hear(FRAMES), 4)
-    np.testing.assert_allclose(tf.reduce_sum(tf.exp(fixed["scores"]), -1), np.ones([2, 7]), rtol=1e-4)
+    np.testing.assert_allclose(tf.reduce_sum(tf.exp(fixed["frames"]), -1), np.ones([2, 7]), rtol=1e-4)
     np.testing.assert_array_equal(fixed["num_frames"], tf.reduce_sum(tf.cast(aligned_scores(w, w.hear(FRAMES)).mask, tf.int32), 1))
 
 

@@ -45,6 +45,9 @@ class RelativeAttention(SequenceLayer, type="relative_attention"):
             d.weight(name, (self.num_heads, dim // self.num_heads), self.kernel_initializer)
         return d.child("output", self._map(dim), dim)
 
+    def step_positions(self) -> int:
+        return self.reach.chunk
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]."""
         mask = masks.both(masks.allowed(x, x, causal=False), self.reach.of(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Annotated, Any
 
 from seqcfg.component.component import param
@@ -23,6 +24,9 @@ class Sequential(SequenceLayer, type="sequential"):
 
     def num_positions(self, length: int) -> int:
         return functools.reduce(lambda positions, layer: layer.num_positions(positions), self.layers, length)
+
+    def step_positions(self) -> int:
+        return chain_step_positions(self.layers)
 
     def __call__(self, w: Any, x: Any) -> Any:
         for layer in w.layers:
@@ -50,6 +54,9 @@ class Repeat(SequenceLayer, type="repeat"):
     def num_positions(self, length: int) -> int:
         return functools.reduce(lambda positions, _: self.layer.num_positions(positions), range(self.times), length)
 
+    def step_positions(self) -> int:
+        return chain_step_positions([self.layer] * self.times)
+
     def __call__(self, w: Any, x: Any) -> Any:
         for block in w.blocks:
             x = block(x)
@@ -60,6 +67,15 @@ class Repeat(SequenceLayer, type="repeat"):
 
     def step(self, w: Any, x: Any, fixed: Any, moving: Any) -> tuple[Any, Any]:
         return step_chain(w.blocks, x, fixed, moving)
+
+
+def chain_step_positions(layers: list[Layer]) -> int:
+    """What a step of layers in order takes a whole number of: each sees the positions that those before it leave."""
+    whole, rate = 1, 1
+    for layer in layers:
+        whole = math.lcm(whole, rate * layer.step_positions())
+        rate *= layer.stride_over_time()
+    return whole
 
 
 def numbered(views: list[Any]) -> dict[str, Any]:
