@@ -40,10 +40,9 @@ def command(
     object a line. Alignments are pairs of source and output positions, in tokens from 0.
 
     A run of speech recognition answers sounds: a file of any format and sample rate, a folder, a manifest (.jsonl, .tsv), or a
-    WAV, FLAC or Ogg file on standard input. Long ones are cut where they are quiet. A damaged one is told, has an empty
-    output and makes the exit code 1. --alignments gives the words with their seconds. With --interactive a 16-bit WAV stream
-    on standard input is written while it is heard, where all layers look back only: what is certain, on a terminal what may still
-    change, too; with --format jsonl an object for each change.
+    WAV, FLAC or Ogg file on standard input. Long ones are cut where they are quiet. A damaged one is told, has an empty output and
+    makes the exit code 1. --alignments gives the words with their seconds. --interactive writes a 16-bit WAV stream on standard input
+    while it is heard, where all layers look back only: on a terminal or as jsonl with what may still change.
 
     Prefixes and phrases are texts as the model was taught to write them; line n belongs to line n of the input.
 

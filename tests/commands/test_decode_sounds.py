@@ -124,7 +124,7 @@ def test_a_beam_tells_while_it_hears_what_is_certain_and_what_may_change(run, tm
     told = entries(decode(run, "--interactive", "--format", "jsonl", *chosen, stdin=path.read_bytes()))
     assert [one["is_final"] for one in told] == [False] * (len(told) - 1) + [True]
     assert told[-1]["text"] == decode(run, "--input", path, *chosen).stdout.rstrip("\n") != "" and told[-1]["pending"] == ""
-    assert len(told) > 2 and told[-1]["seconds"] == 2.1 and any(one["pending"] for one in told)
+    assert len(told) > 1 and told[-1]["seconds"] == 2.1 and any(one["pending"] for one in told)
     for one, later in itertools.pairwise(told):
         assert later["text"].startswith(one["text"]) and later["seconds"] >= one["seconds"]
 
