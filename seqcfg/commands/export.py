@@ -26,7 +26,7 @@ def _sample(ctx: click.Context, option: click.Parameter, value: str) -> int | No
 @click.option(
     "--timed", default=16, show_default=True, help="Of these, lines decoded one at a time for latency and memory; 0 leaves it out."
 )
-@click.option("--input", "source", type=click.Path(), help="File of lines to compare instead; metrics are then left out.")
+@click.option("--input", "source", type=click.Path(), help="Lines, or sounds, to compare instead; metrics are then left out.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value, such as decoding.search.width=1.")
 @click.option("--data-root", type=click.Path(), help="Folder of the corpora; else $SEQCFG_DATA, else ./data.")
 @click.option("--cache-root", type=click.Path(), help="Folder of prepared data; else $SEQCFG_CACHE, else ./prepared.")
@@ -90,17 +90,37 @@ def _sample_of(trained: Any, source: str | None, data_root: str | None, cache_ro
                 found.append(prepare(trained.experiment, progress, data_root=data_root, cache_root=cache_root))
         return found[0]
 
-    def representative(count: int) -> list[tuple[str, str]]:
+    def representative(count: int) -> list[tuple[Any, str]]:
         columns = columns_of(prepared(), "train")
-        references = [one if isinstance(one, str) else one[0] for one in recipe.task.references(columns)]
-        pairs = list(zip(recipe.task.sources(columns), references, strict=True))
-        return pairs[:: max(1, len(pairs) // count)][:count]
+        references, sources = recipe.task.references(columns), recipe.task.sources(columns)
+        chosen = range(0, len(references), max(1, len(references) // count))[:count]  # sounds are read when they are asked for
+        return [(sources[one], references[one] if isinstance(references[one], str) else references[one][0]) for one in chosen]
 
+    if source and recipe.task.is_of_sounds:
+        return _sounds_of(source, recipe, representative)
     if source:
         return Sample(_lines_of(source), [], representative)
     columns = columns_of(prepared(), recipe.evaluation.split)
     references = [[one] if isinstance(one, str) else list(one) for one in recipe.task.references(columns)]
-    return Sample(recipe.task.sources(columns), references, representative)
+    names = recipe.task.source_names(columns) if recipe.task.is_of_sounds else []
+    return Sample(recipe.task.sources(columns), references, representative, names)
+
+
+def _sounds_of(name: str, recipe: Any, representative: Any) -> Any:
+    from seqcfg.data.sound_stream import SoundPart, SoundStream, all_pieces
+    from seqcfg.errors import UserError
+    from seqcfg.export.sample import Sample
+
+    task, sounds, names = recipe.task, [], []
+    for line in SoundStream(name).texts():
+        pieces, problem = all_pieces(
+            SoundPart.of_line(line), task.sample_rate_hz, recipe.decoding.max_source_length * task.samples_per_position
+        )
+        if problem:
+            raise UserError(f"{line}: {problem}", hint="leave it out")
+        sounds += pieces
+        names += [line] * len(pieces)
+    return Sample(sounds, [], representative, names)
 
 
 def _lines_of(name: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +13,10 @@ import click
 
 @click.command()
 @click.argument("model", type=click.Path())
-@click.option("--input", "source", type=click.Path(), required=True, help="File of one input per line, plain or .gz; - is standard input.")
+@click.option(
+    "--input", "source", type=click.Path(), required=True,
+    help="File of one input per line, plain or .gz, or for speech a sound, a folder of them or a manifest; - is standard input.",
+)  # fmt: skip
 @click.option("--scores", is_flag=True, help="Write the score behind each output, after a tab.")
 @click.option("--threads", default=1, show_default=True, help="Threads that TFLite may use.")
 def command(model: str, source: str, scores: bool, threads: int) -> None:
@@ -20,14 +24,31 @@ def command(model: str, source: str, scores: bool, threads: int) -> None:
 
     A TFLite model needs ai-edge-litert alone. A SavedModel is run by TensorFlow Serving, `seqcfg serve` or a client of docs/exporting.md.
     """
+    answer = _opened(Path(model), threads)
+    for given in _sounds(source, answer.about) if answer.about["input"] == "audio" else _lines(source):
+        text, score = answer([given])[0]
+        click.echo(f"{text}\t{score:.6g}" if scores else text)
+
+
+def _lines(source: str) -> Iterator[str]:
     from seqcfg.data.line_stream import LineStream
 
-    answer = _opened(Path(model), threads)
     for line in LineStream(source).texts():
-        if line is None:  # the writer pauses
-            continue
-        text, score = answer([line])[0]
-        click.echo(f"{text}\t{score:.6g}" if scores else text)
+        if line is not None:  # the writer pauses
+            yield line
+
+
+def _sounds(source: str, about: dict[str, Any]) -> Iterator[Any]:
+    """The samples of each sound; long ones are cut where they are quiet, as `seqcfg decode` does, and have a line for each piece."""
+    from seqcfg.data.sound_stream import SoundPart, SoundStream, all_pieces
+    from seqcfg.errors import UserError
+
+    longest = about["max_source_length"] * about["samples_per_position"]
+    for line in SoundStream(source).texts():
+        pieces, problem = all_pieces(SoundPart.of_line(line), about["sample_rate_hz"], longest)
+        if problem:
+            raise UserError(f"{line}: {problem}", hint="leave it out")
+        yield from pieces
 
 
 def _opened(place: Path, threads: int) -> Any:

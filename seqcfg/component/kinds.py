@@ -240,7 +240,7 @@ class Exporter(Component, kind="exporter"):
     """Writes a trained run in a format that is used without seqcfg.
 
     `write(trained, folder, sample) -> signatures` writes into a new folder. `version` numbers the folder, `bounds` says how
-    far the model may be from the run. `client` is the program in export/clients/ that runs the model on texts, or "".
+    far the model may be from the run. `client` is the program in export/clients/ that runs the model on texts or sounds, or "".
     """
 
     @property
@@ -251,6 +251,11 @@ class Exporter(Component, kind="exporter"):
     @property
     def client(self) -> str:
         return ""
+
+    @property
+    def takes_sounds(self) -> bool:
+        """Whether models that hear can be written."""
+        return False
 
     @classmethod
     def variant(cls, name: str) -> Any:

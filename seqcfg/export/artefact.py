@@ -25,7 +25,7 @@ REPORT, REFUSED = "parity.json", "parity-refused.json"
 
 
 class Exported(NamedTuple):
-    """Where it is, and how it compares with the run; parity is None where it takes no text."""
+    """Where it is, and how it compares with the run; parity is None where it gives no text."""
 
     folder: Path
     parity: Parity | None
@@ -46,7 +46,7 @@ class Export:
         is_drawn = self._settings.search.type == "sample"  # lots are numbered from the first line of a call
         self._sample = sample.first(BATCH_SIZE) if is_drawn else sample
         self._is_of_sounds, self.num_sounds = bool(recipe.task.is_of_sounds), 0
-        self._timed = [] if self._is_of_sounds else [line for line in self._sample.lines if line.strip()][:timed]
+        self._timed = self._sample.some(timed)
         self._run: Probed | None = None
 
     def __call__(self, exporter: Any) -> Exported:
@@ -57,16 +57,16 @@ class Export:
         """
         place = self._trained.run.exports / exporter.label
         final = place / str(exporter.version)
-        if self._is_of_sounds and exporter.type != "saved_model":
-            raise UserError(f"{exporter.label}: exports models that read texts, and this one hears", hint="--format saved_model")
+        if self._is_of_sounds and not exporter.takes_sounds:
+            raise UserError(f"{exporter.label}: exports models that read texts, and this one hears", hint="--format saved_model or tflite")
         partial = final.with_name(f"{final.name}.partial")
         place.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)
         try:
             signatures = exporter.write(self._trained, partial, self._sample)
-            parity = self._compare(exporter, partial) if exporter.client and not self._is_of_sounds else None
-            if self._is_of_sounds:
-                self.num_sounds = prove_same(self._trained, partial, self._sample.lines, exporter.include_tokenizer)
+            parity = self._compare(exporter, partial) if exporter.client else None
+            if self._is_of_sounds and exporter.type == "saved_model" and not parity:
+                self.num_sounds = prove_same(self._trained, partial, self._sample.lines)
             manifest = new_manifest(self._trained, exporter, partial, signatures, parity)
             self._judge(exporter, place, parity)
         except BaseException:

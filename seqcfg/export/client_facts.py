@@ -12,33 +12,57 @@ STANDALONE = ("sentencepiece", "byte")  # tokenizers that the clients know witho
 
 
 def client_facts(trained: Any) -> dict[str, Any]:
-    """What a client must know besides the signatures. Raises UserError for tokenizers that only seqcfg knows."""
+    """What a client must know besides the signatures. Raises UserError for a tokenizer of inputs that only seqcfg knows."""
     recipe = trained.experiment.recipe
     settings: Any = recipe.decoding or Decoding()
-    task, names = recipe.task, {id(codec): name for name, codec in trained.codecs.items()}
+    limit = settings.length_limit
+    return {
+        **(_of_sounds(recipe.task) if recipe.task.is_of_sounds else _of_texts(trained)),
+        "target_tokenizer": _tokenizer(trained, recipe.task.target_codec(trained.codecs))
+        or _spelt(recipe.task.target_codec(trained.codecs)),
+        "max_source_length": settings.max_source_length,
+        "longest": [limit.longest(length, settings.max_length) for length in range(settings.max_source_length + 1)],
+    }
+
+
+def _of_sounds(task: Any) -> dict[str, Any]:
+    return {"input": "audio", "sample_rate_hz": task.sample_rate_hz, "samples_per_position": task.samples_per_position}
+
+
+def _of_texts(trained: Any) -> dict[str, Any]:
+    task = trained.experiment.recipe.task
     example = task.encode_texts(trained.codecs, ["a"])
     source = next(name for name in example if not name.endswith("_length"))
-    tokenizers = {}
-    for side, codec in (("source_tokenizer", task.source_codec(trained.codecs)), ("target_tokenizer", task.target_codec(trained.codecs))):
-        name = names[id(codec)]
-        kind = recipe.tokenizers[name].type
-        if kind not in STANDALONE:
-            raise UserError(
-                f"tokenizers.{name}: a TFLite model with the tokenizer {kind} needs seqcfg to be used", hint="export it as saved_model"
-            )
-        file = next((path.name for path in sorted(codec.folder.iterdir()) if path.is_file()), "")
-        tokenizers[side] = {"type": kind, "file": f"tokenizers/{name}/{file}"}
-    return {
-        "input": source,
-        "source_has_end": int(example[source][0, -1]) == 3,
-        **tokenizers,
-        "max_source_length": settings.max_source_length,
-        "longest": [settings.length_limit.longest(length, settings.max_length) for length in range(settings.max_source_length + 1)],
-    }
+    tokenizer = _tokenizer(trained, task.source_codec(trained.codecs))
+    if tokenizer is None:
+        raise UserError(
+            "this tokenizer of inputs needs seqcfg to be used", hint=f"use {' or '.join(STANDALONE)}, or export it as saved_model"
+        )
+    return {"input": source, "source_has_end": int(example[source][0, -1]) == 3, "source_tokenizer": tokenizer}
+
+
+def _tokenizer(trained: Any, codec: Any) -> dict[str, Any] | None:
+    """One that clients know, by its file."""
+    name = next(name for name, one in trained.codecs.items() if one is codec)
+    kind = trained.experiment.recipe.tokenizers[name].type
+    if kind not in STANDALONE:
+        return None
+    file = next((path.name for path in sorted(codec.folder.iterdir()) if path.is_file()), "")
+    return {"type": kind, "file": f"tokenizers/{name}/{file}"}
+
+
+def _spelt(codec: Any) -> dict[str, Any]:
+    """One by what each id adds to a text, as bytes read as latin-1; `is_trimmed`: a space at the beginning is none."""
+    spellings = codec.spellings()
+    words = [number for number, one in enumerate(spellings) if one[:1] == b" " and len(one) > 1]
+    is_trimmed = bool(words) and not codec.decode([words[:1]])[0].startswith(" ")
+    return {"type": "spellings", "pieces": [one.decode("latin-1") for one in spellings], "is_trimmed": is_trimmed}
 
 
 def check_tokenizers(recipe: Any, declaration: Any) -> None:
     """Raises Misfit for a task whose texts only seqcfg can turn into ids."""
+    if recipe.task.is_of_sounds:
+        return  # outputs alone are texts, and any tokenizer spells them
     for field in ("source_tokenizer", "target_tokenizer", "tokenizer"):
         name = getattr(recipe.task, field, None)
         if name in recipe.tokenizers and (kind := recipe.tokenizers[name].type) not in STANDALONE:

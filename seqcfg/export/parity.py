@@ -77,7 +77,7 @@ class Parity:
 
 def compare(sample: Sample, run: Probed, artefact: Probed, sizes: tuple[int, int], tolerance: Tolerance, metrics: list[Any]) -> Parity:
     """The comparison of what both gave for the sample; sizes in bytes of checkpoint and artefact."""
-    found = differences(sample.lines, run.texts, artefact.texts)
+    found = differences(sample.shown, run.texts, artefact.texts)
     both = zip(run.texts, artefact.texts, run.scores, artefact.scores, strict=True)
     scores = max((abs(mine - theirs) for text, other, mine, theirs in both if text == other), default=0.0)
     compared = _compared(sample, run.texts, artefact.texts, metrics)

@@ -38,6 +38,10 @@ class SavedModel(Exporter, type="saved_model"):
         return self.tolerance
 
     @property
+    def takes_sounds(self) -> bool:
+        return True
+
+    @property
     def client(self) -> str:
         return "saved_model" if self.include_tokenizer else ""
 

@@ -24,8 +24,8 @@ def nested(tensors: dict[str, Any], pattern: Any, prefix: str) -> Any:
     return {key: nested(tensors, value, f"{prefix}_{key}".replace("-", "_")) for key, value in pattern.items()}
 
 
-def stepwise(stepper_of: Callable[[], Any], inputs: dict[str, Any]) -> dict[str, Any]:
-    """{"encode", "step"} as concrete functions of one sentence; `inputs` are the task's, {name: TensorSpec [1, ...]}.
+def stepwise(stepper_of: Callable[[], Any], inputs: dict[str, Any], prepared: Callable[..., Any] = dict) -> dict[str, Any]:
+    """{"encode", "step"} as concrete functions of one sentence or sound, {name: TensorSpec [1, ...]}; `prepared(**inputs)` are the task's.
 
     encode(**inputs, positions) -> {"fixed_...": [1, ...], "moving_...": [1, ...]}: the state, with caches for `positions` tokens.
     step(tokens [rows], index, fixed_..., moving_...) -> {"logits" [rows, vocabulary], "moving_..."}: rows are hypotheses, and the
@@ -35,7 +35,7 @@ def stepwise(stepper_of: Callable[[], Any], inputs: dict[str, Any]) -> dict[str,
 
     def encode(**named: Any) -> dict[str, Any]:
         positions = named.pop(POSITIONS)
-        seen["fixed"], seen["moving"] = stepper_of().start(named, positions)
+        seen["fixed"], seen["moving"] = stepper_of().start(prepared(**named), positions)
         return flat(seen["fixed"], "fixed") | flat(seen["moving"], "moving")
 
     first = _traced(encode, inputs | {POSITIONS: tf.TensorSpec([], tf.int32)})

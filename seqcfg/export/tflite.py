@@ -34,11 +34,12 @@ TOLERANCES = {
 class TFLite(Exporter, type="tflite"):
     """A folder with model.tflite, the tokenizers' files and model.json, which says how to use them; runs under ai-edge-litert.
 
-    Signatures, of one sentence each: `decode` takes the task's ids and gives `ids` [1, n_best, time], `lengths` and `scores`;
-    `encode` gives the state of a search and `step` takes it with `tokens` [rows] and gives `logits` [rows, vocabulary] and the
-    caches as explicit tensors. dynamic_int8 keeps weights in 8 bits, with a scale for each row, and rounds activations as they
-    come; int8 fixes their ranges by sample texts, so that every product of a layer is one of integers, and leaves sums,
-    normalisation and softmax in floating point.
+    Signatures, of one sentence or sound each: `decode` takes the task's ids, or `audio` [1, samples] and `audio_length` [1], and
+    gives `ids` [1, n_best, time], `lengths` and `scores`; `encode` gives the state of a search and `step` takes it with `tokens`
+    [rows] and gives `logits` [rows, vocabulary] and the caches as explicit tensors; for a search over frames, `frames` gives what it
+    reads. dynamic_int8 keeps weights in 8 bits, with a scale for each row, and rounds activations as they come; int8 fixes their
+    ranges by sample texts, so that every product of a layer is one of integers, and leaves sums, normalisation and softmax in
+    floating point.
     """
 
     version: PositiveInt = param(default=1, doc="Number of the version folder.")
@@ -67,6 +68,10 @@ class TFLite(Exporter, type="tflite"):
         return self.tolerance or TOLERANCES[self.precision]
 
     @property
+    def takes_sounds(self) -> bool:
+        return True
+
+    @property
     def client(self) -> str:
         return "" if self.allow_flex else "tflite"
 
@@ -83,7 +88,7 @@ class TFLite(Exporter, type="tflite"):
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""
         about = client_facts(trained)
-        pairs = sample.representative(self.num_representative) if self.precision == "int8" else []
+        pairs = list(sample.representative(self.num_representative)) if self.precision == "int8" else []
         if self.precision == "int8" and not pairs:
             raise UserError("int8 needs examples that show the ranges of activations", hint="export where the training data is")
         module, signatures = signatures_of(trained, self.precision, self.include_search, pairs, tuple(self.integer_layers))

@@ -1,25 +1,29 @@
-"""The signatures of a TFLite model: one sentence at a time, with weights and products as its precision asks for."""
+"""The signatures of a TFLite model: one sentence or sound at a time, with weights and products as its precision asks for."""
 
 from __future__ import annotations
 
 import fnmatch
+import functools
 from typing import Any, Literal
 
 from seqcfg.decoding.member import Member
 from seqcfg.errors import UserError
-from seqcfg.export import graph
+from seqcfg.export import graph, waveforms
 from seqcfg.export.integers import IntegerProducts, IntegerRows, ranges_of
 from seqcfg.export.stepwise import stepwise
-from seqcfg.layers.attention.cache import PORTABLE
+from seqcfg.layers.portable import PORTABLE
 from seqcfg.lazy import tf
 
 Precision = Literal["float32", "float16", "dynamic_int8", "int8"]
 
 
 def signatures_of(
-    trained: Any, precision: str, with_search: bool, pairs: list[tuple[str, str]], integer_layers: tuple[str, ...] = ("*",)
-) -> tuple[Any, dict[str, Any]]:  # fmt: skip
-    """(module, {"decode", "encode", "step"}); pairs are inputs and outputs that show the range of activations, for int8."""
+    trained: Any, precision: str, with_search: bool, pairs: list[tuple[Any, str]], integer_layers: tuple[str, ...] = ("*",)
+) -> tuple[Any, dict[str, Any]]:
+    """(module, {"decode", "encode", "step"}), or "frames" for a search over frames.
+
+    pairs are inputs and outputs that show the range of activations, for int8.
+    """
     task = trained.experiment.recipe.task
     if not hasattr(task, "encode_pairs"):
         raise UserError(f"a {task.type} task cannot be exported to TFLite", hint="export it as saved_model")
@@ -29,17 +33,31 @@ def signatures_of(
         for path in tables_of(trained.declaration):
             weights[path] = IntegerRows(trained.weights[path], is_per_row=precision == "dynamic_int8")
     products = IntegerProducts(_chosen(ranges_of(trained, pairs), integer_layers)) if precision == "int8" else None
-    specs = {name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=name) for name, spec in graph.specs(trained).items()}
     member = Member(task, trained.declaration, weights, trained.codecs, trained.precision)
+    specs, inputs, cut = _inputs_of(trained)
+    needs = trained.experiment.recipe.decoding.search.needs if trained.experiment.recipe.decoding else "tokens"
     before = PORTABLE.set(True)
     try:
-        signatures = stepwise(lambda: task.stepper(member.view(products=products)), specs)
+        signatures: dict[str, Any] = {}
+        if needs == "tokens":
+            signatures = stepwise(lambda: task.stepper(member.view(products=products)), specs, inputs)
+        elif needs == "frames":
+            heard = lambda **named: task.offered(member.view(products=products), needs).start(inputs(**named), 1)[0]  # noqa: E731
+            signatures = {"frames": graph.concrete(heard, specs)}
         if with_search:
             search = graph.search_of(trained, weights, products=products)
-            signatures["decode"] = graph.concrete(lambda **inputs: graph.ids_outputs(search(graph.cut(inputs, trained))), specs)
+            signatures["decode"] = graph.concrete(lambda **named: graph.ids_outputs(search(cut(inputs(**named)))), specs)
     finally:
         PORTABLE.reset(before)
     return module, signatures
+
+
+def _inputs_of(trained: Any) -> tuple[dict[str, Any], Any, Any]:
+    """What the signatures take, of one sentence or sound; the function of it that gives what searches read; what cuts that."""
+    if trained.experiment.recipe.task.is_of_sounds:
+        return waveforms.specs(rows=1), functools.partial(waveforms.positions_of, trained), dict
+    specs = {name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=name) for name, spec in graph.specs(trained).items()}
+    return specs, dict, functools.partial(graph.cut, trained=trained)
 
 
 def _chosen(ranges: dict[str, Any], patterns: tuple[str, ...]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from seqcfg.decoding.ctc_greedy import CTCGreedy
 from seqcfg.decoding.ctc_prefixes import CTCPrefixes
 from seqcfg.decoding.frame_fusion import FusedFrames
 from seqcfg.decoding.frame_scores import FrameScores
+from seqcfg.layers.portable import PORTABLE
 from seqcfg.layers.sequence import Sequence
 from tests.decoding.tabular import outputs_of
 from tests.losses.paths import collapsed, frames_of, labellings
@@ -204,3 +205,19 @@ def test_long_and_sharp_frames_keep_scores_exact(search, scorer):
     (((score, tokens), *_),) = outputs_of(called(search, Given(scorer(VOCABULARY)), inputs_of(scores[None], [len(path)]), 80))
     assert tokens == tuple(written)
     assert score == pytest.approx(0.0, abs=1e-6)
+
+
+def test_graphs_for_other_engines_give_the_same_scores_in_single_precision():
+    scores = frames_of(np.random.default_rng(6), (3, 90, VOCABULARY))
+    lengths = (90, 41, 1)
+    expected = outputs_of(Beam(width=4, length_penalty=0.0)(Given(CTCPrefixes(VOCABULARY)), inputs_of(scores, lengths), 30))
+    before = PORTABLE.set(True)
+    try:
+        found = outputs_of(Beam(width=4, length_penalty=0.0)(Given(CTCPrefixes(VOCABULARY)), inputs_of(scores, lengths), 30))
+        moving = CTCPrefixes(VOCABULARY).start(heard(inputs_of(scores, lengths)), 3)[1]
+    finally:
+        PORTABLE.reset(before)
+    assert moving["token"].dtype == tf.float32
+    for ours, theirs in zip(expected, found, strict=True):
+        assert [tokens for _, tokens in ours] == [tokens for _, tokens in theirs]
+        np.testing.assert_allclose([score for score, _ in ours], [score for score, _ in theirs], atol=1e-4)

@@ -1,6 +1,9 @@
 """An exported listener writes what the run writes, in a process that never sees seqcfg."""
 
+import dataclasses
 import json
+import wave
+from importlib.machinery import SourceFileLoader
 
 import numpy as np
 import pytest
@@ -10,66 +13,128 @@ from seqcfg.cli import cli
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
 from seqcfg.export import waveforms
+from seqcfg.export.artefact import Export
+from seqcfg.export.ctranslate2 import CTranslate2
+from seqcfg.export.operators import operators_of
+from seqcfg.export.probe import CLIENTS, probe
+from seqcfg.export.sample import Sample
+from seqcfg.export.saved_model import SavedModel
+from seqcfg.export.tflite import TFLite
 from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_sounds import make_run, noise
 from tests.export import alone
 
-CLIENT = """
-import json, sys
-import numpy as np, tensorflow as tf
-sounds = [np.array(one, np.float32) for one in json.load(open(sys.argv[2]))]
-audio = np.zeros([len(sounds), max(map(len, sounds))], np.float32)
-for row, sound in zip(audio, sounds):
-    row[:len(sound)] = sound
-call = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
-found = call(audio=tf.constant(audio), audio_length=tf.constant([len(one) for one in sounds], tf.int32))
-print(json.dumps([text.decode() for text in found["text"].numpy().tolist()]))
-"""
+SOUNDS = [noise(0.9), noise(0.4, seed=1), np.zeros(0, np.float32), noise(1.3, seed=2)]  # the last is longer than what is decoded
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    place = tmp_path_factory.mktemp("waveforms")
-    run = make_run(place)
-    roots = ["--data-root", str(place), "--cache-root", str(place / "prepared")]
-    result = CliRunner().invoke(cli, ["export", str(run), *roots])
+def run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("waveforms"))
+
+
+@pytest.fixture(scope="module")
+def told(run):
+    """What the command says of two formats."""
+    formats = ["--format", "saved_model", "--format", "tflite-dynamic_int8", "--timed", "1"]
+    arguments = ["export", str(run), *formats, "--data-root", str(run.parent), "--cache-root", str(run.parent / "prepared")]
+    result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.output
-    return run, run / "exports" / "saved_model" / "1", result.output
+    return result.output
 
 
-def test_the_exported_model_was_compared_on_sounds(exported):
-    assert "the same texts as the run on 5 sounds" in exported[2]
+def write_wav(path, samples, rate):
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(samples.astype("<i2").tobytes())
 
 
-def test_a_program_without_seqcfg_writes_what_the_run_writes(exported, tmp_path):
-    run, folder, _ = exported
-    sounds = [noise(0.9), noise(0.4, seed=1), np.zeros(0, np.float32), noise(1.3, seed=2)]
-    trained = open_run(run)
+def decoded(trained, sounds):
     recipe = trained.experiment.recipe
     parts = (recipe.task, trained.declaration, trained.weights, trained.codecs, recipe.decoding, trained.precision)
-    expected = [one.text for one in Decoder(*parts).decode(sounds)]  # the last is longer than what is decoded, and cut
-    (tmp_path / "sounds.json").write_text(json.dumps([sound.tolist() for sound in sounds]))
-    (tmp_path / "client.py").write_text(CLIENT)
-    place = tmp_path / "packages"
-    place.mkdir()
-    output = alone.run(alone.environment(place, ["tensorflow"]), tmp_path / "client.py", folder, tmp_path / "sounds.json")
-    assert json.loads(output.splitlines()[-1]) == expected
-    assert expected[0]
-    assert expected[2] == ""
+    return Decoder(*parts).decode(sounds)
 
 
-def test_a_model_that_writes_something_else_is_refused(exported, monkeypatch):
-    run, folder, _ = exported
+def test_texts_scores_and_metrics_of_sounds_are_compared_and_what_they_cost(run, told):
+    for label, most in (("saved_model", 1e-3), ("tflite-dynamic_int8", 0.3)):
+        parity = json.loads((run / "exports" / label / "parity.json").read_text())
+        assert parity["lines"] == parity["identical"] == 5 and parity["score_difference"] < most
+        assert [one["name"] for one in parity["metrics"]] == ["wer", "cer"]
+        assert all(parity["costs"][side]["median_ms"] > 0 for side in ("run", "artefact"))
+    assert "the same strings as the run on 5 of 5 lines" in told
+
+
+def test_a_program_without_seqcfg_writes_what_the_run_writes(run, told):
+    wanted = decoded(open_run(run), SOUNDS)
+    for label, client, most in (("saved_model", "saved_model", 1e-4), ("tflite-dynamic_int8", "tflite", 0.3)):
+        found = probe(client, run / "exports" / label / "1", SOUNDS, [])
+        assert found.texts == [one.text for one in wanted] and "seqcfg" not in found.packages
+        np.testing.assert_allclose(found.scores, [one.scores[0] for one in wanted], atol=most)
+    assert wanted[0].text and wanted[2].text == ""
+
+
+def test_scores_that_differ_are_refused_although_the_texts_are_the_same(run):
     trained = open_run(run)
+    surer = {name: 2.0 * trained.weights[name] for name in ("model/output/kernel", "model/output/bias")}
+    export = Export(trained, Sample(SOUNDS))
+    export._trained = dataclasses.replace(trained, weights=trained.weights | surer)
+    export._run = Export(trained, Sample(SOUNDS))._decode()
+    with pytest.raises(UserError, match="^scores of equal outputs differ by"):
+        export(TFLite(version=9))
+
+
+def test_the_front_end_of_an_integer_model_stays_in_floating_point(run, told):
+    trained = open_run(run)
+    found = decoded(trained, SOUNDS)
+    client = SourceFileLoader("tflite_client", str(CLIENTS / "tflite.py")).load_module("tflite_client")
+    model = client.Model(str(run / "exports" / "tflite-dynamic_int8" / "1"))
+    quiet = noise(0.9) * 1e-3  # 60 dB below: what 8 bits of a spectrum would not hold
+    assert abs(model([quiet])[0][1] - decoded(trained, [quiet])[0].scores[0]) < 0.3
+    text, score = model._decode_ids(model.best_path(SOUNDS[0])[0]), model.best_path(SOUNDS[0])[1]
+    assert text == found[0].text and score == pytest.approx(found[0].scores[0], abs=0.3)
+    operators = operators_of((run / "exports" / "tflite-dynamic_int8" / "1" / "model.tflite").read_bytes())
+    assert not operators.custom and operators.operators["RFFT2D"] >= 1
+
+
+def test_a_search_over_tokens_is_in_the_file_whole_and_step_by_step(run):
+    beam = open_run(run, overrides=["decoding.search={type: beam, width: 2}", "decoding.max_length=5"])
+    folder, parity = Export(beam, Sample(SOUNDS))(TFLite(version=2))
+    assert parity.identical == len(SOUNDS) and parity.score_difference < 1e-3
+    client = SourceFileLoader("tflite_client", str(CLIENTS / "tflite.py")).load_module("tflite_client")
+    greedy = open_run(run, overrides=["decoding.search={type: greedy}", "decoding.max_length=5"])
+    ids, score = client.Model(str(folder)).greedy(SOUNDS[1])
+    wanted = decoded(greedy, [SOUNDS[1]])[0]
+    assert ids == wanted.ids[0] and score == pytest.approx(wanted.scores[0], abs=1e-3)
+
+
+def test_the_command_runs_a_model_on_a_wav_file(run, told, tmp_path):
+    samples = np.round(noise(0.9) * 32767).astype(np.int16)
+    write_wav(tmp_path / "a.wav", samples, 4000)
+    result = CliRunner().invoke(cli, ["run", str(run / "exports" / "tflite-dynamic_int8" / "1"), "--input", str(tmp_path / "a.wav")])
+    assert result.output.strip() == decoded(open_run(run), [samples.astype(np.float32) / 32768.0])[0].text
+
+
+@pytest.mark.slow
+def test_a_model_of_speech_runs_where_there_is_nothing_but_its_engine(run, told, tmp_path):
+    write_wav(tmp_path / "a.wav", np.round(noise(0.9) * 32767).astype(np.int16), 4000)
+    place = tmp_path / "litert"
+    place.mkdir()
+    folder = alone.environment(place, ["ai-edge-litert", "numpy"])
+    assert not list(folder.glob("seqcfg*")) and not (folder / "tensorflow").exists()
+    output = alone.run(folder, CLIENTS / "tflite.py", run / "exports" / "tflite-dynamic_int8" / "1", stdin=f"{tmp_path / 'a.wav'}\n")
+    assert output.split("\t")[0] == decoded(open_run(run), [noise(0.9)])[0].text
+
+
+def test_a_model_without_its_tokenizer_is_compared_by_ids_and_refused_where_it_differs(run, monkeypatch):
+    trained = open_run(run)
+    export = Export(trained, Sample(SOUNDS[:3]))
+    folder, parity = export(SavedModel(version=3, include_tokenizer=False))
+    assert parity is None and export.num_sounds == 2
     changed = trained.weights | {"model/output/kernel": -trained.weights["model/output/kernel"]}
     monkeypatch.setattr(waveforms, "Decoder", lambda *parts: Decoder(parts[0], parts[1], changed, *parts[3:]))
     with pytest.raises(UserError, match="the exported model"):
-        waveforms.prove_same(trained, folder, [noise(0.9)], True)
+        waveforms.prove_same(trained, folder, [noise(0.9)])
 
 
-def test_other_formats_say_that_they_read_texts(exported):
-    run, _, _ = exported
-    result = CliRunner().invoke(
-        cli, ["export", str(run), "--format", "tflite", "--data-root", str(run.parent), "--cache-root", str(run.parent / "prepared")]
-    )
-    assert "exports models that read texts" in str(result.exception)
+def test_formats_that_hear_nothing_say_so(run):
+    with pytest.raises(UserError, match="exports models that read texts"):
+        Export(open_run(run), Sample(SOUNDS))(CTranslate2())

@@ -1,5 +1,7 @@
 """Runs a client of this folder on lines, in a process of its own, and says what that cost.
 
+Lines are texts, or the name of an .npz file of sounds, one array each.
+
 Arguments: a JSON file {"client", "model", "options", "lines", "batch_size", "timed"}, and the JSON file to write:
 {"texts", "scores", "load_seconds", "seconds", "peak_bytes", "packages"}.
 """
@@ -17,11 +19,11 @@ def main() -> None:
     begun = time.perf_counter()
     model = _load(order["client"]).Model(order["model"], **order["options"])
     load_seconds = time.perf_counter() - begun
-    answers, size, lines = [], order["batch_size"], order["lines"]
+    answers, size, lines, timed = [], order["batch_size"], _lines(order["lines"]), _lines(order["timed"])
     for start in range(0, len(lines), size):
         answers += model(lines[start : start + size])
     seconds = []
-    for line in order["timed"][:1] + order["timed"]:
+    for line in timed[:1] + timed:
         begun = time.perf_counter()
         model([line])
         seconds.append(time.perf_counter() - begun)
@@ -42,6 +44,15 @@ def _load(path: str) -> types.ModuleType:
     runner = importlib.machinery.SourceFileLoader("client", path)
     runner.exec_module(module)
     return module
+
+
+def _lines(given: list | str) -> list:
+    if isinstance(given, list):
+        return given
+    import numpy as np
+
+    with np.load(given, allow_pickle=False) as arrays:
+        return [arrays[f"arr_{number}"] for number in range(len(arrays.files))]
 
 
 def _peak_bytes() -> int:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
 from typing import Any, NamedTuple
 
+from seqcfg.layers.portable import PORTABLE
 from seqcfg.layers.static_shape import with_static_shape
 from seqcfg.lazy import tf, xla_ops
-
-PORTABLE = contextvars.ContextVar("PORTABLE", default=False)  # set while a graph for converters is traced; results are the same
 
 
 class Shared(NamedTuple):

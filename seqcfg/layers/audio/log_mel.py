@@ -13,6 +13,7 @@ from seqcfg.initializers.draw import normal
 from seqcfg.layers.audio.framing import Edges, Framing, Place
 from seqcfg.layers.audio.spectrum import MelScale, Window, mel_filters, window
 from seqcfg.layers.audio.whole import UtteranceLayer
+from seqcfg.layers.portable import PORTABLE
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
 
@@ -159,6 +160,8 @@ class LogMel(UtteranceLayer, type="log_mel"):
             self.filter_sides,
             self.filter_norm,
         )
+        if PORTABLE.get():  # as the first factor no converter rounds them to 8 bits, nor the spectrum beside them
+            return tf.transpose(tf.matmul(tf.constant(filters.T[None], tf.float32), spectrum, transpose_b=True), [0, 2, 1])
         return tf.tensordot(spectrum, tf.constant(filters, tf.float32), 1)
 
     def _log(self, bands: Any) -> Any:
