@@ -6,11 +6,12 @@ from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
-from seqcfg.decoding.best_tokens import largest, log_probability
+from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.chain import Chain, Outputs
 from seqcfg.decoding.loop import State
+from seqcfg.decoding.rows import total_of
 from seqcfg.decoding.stepper import Hypotheses
-from seqcfg.lazy import np, tf
+from seqcfg.lazy import tf
 
 
 class Greedy(Chain, type="greedy"):
@@ -26,9 +27,11 @@ class Greedy(Chain, type="greedy"):
 
     def choose(self, stepper: Any, logits: Any, must_end: Any, state: State) -> tuple[Any, Any]:
         """The best allowed token of each row and its log-probability under the whole vocabulary."""
-        barred = np.zeros([logits.shape[-1]], np.float32)
-        barred[[PAD, START] if self.allow_unknown else [PAD, START, UNKNOWN]] = -np.inf
-        best, tokens = largest(logits + barred, 1)  # of equal logits the smaller id, as in a beam
-        tokens = tf.where(must_end, END, tokens[:, 0])
-        best = tf.where(must_end, logits[:, END], best[:, 0])
-        return tokens, log_probability(stepper, logits, best)
+        barred = [PAD, START] if self.allow_unknown else [PAD, START, UNKNOWN]
+        values, ids = best_tokens(logits, min(len(barred) + 1, logits.shape[-1]))  # one of these is allowed
+        total = total_of(stepper, logits, ids[:, 0], values[:, 0])
+        is_barred = tf.reduce_any(ids[..., None] == tf.constant(barred), axis=-1)
+        best, places = largest(tf.where(is_barred, float("-inf"), values), 1)
+        tokens = tf.where(must_end, END, tf.gather(ids, places[:, 0], batch_dims=1))
+        chosen = tf.where(must_end, logits[:, END], best[:, 0])
+        return tokens, tf.minimum(chosen - total, 0.0)  # never above 0 by rounding

@@ -47,6 +47,17 @@ def each(state: Any, of_rows: Any, of_buffer: Any) -> Any:
     return of_rows(state)
 
 
+def grown(state: Any, more: Any) -> Any:
+    """The state with room for so many more positions in caches that can grow."""
+    if hasattr(state, "grown"):
+        return state.grown(more)
+    if isinstance(state, dict):
+        return {name: grown(part, more) for name, part in state.items()}
+    if isinstance(state, tuple) and hasattr(state, "_fields"):
+        return type(state)(*(grown(part, more) for part in state))
+    return type(state)(grown(part, more) for part in state) if isinstance(state, (list, tuple)) else state
+
+
 def take_rows(state: Any, rows: Any) -> Any:
     """The given rows (a vector of row numbers as long as the state has rows) of every tensor, shared buffers as they are."""
     return each(state, lambda tensor: with_static_shape(tf.gather(tensor, rows), tensor.shape), lambda buffer: buffer)

@@ -27,6 +27,7 @@ class Context:
     for_xla  whether XLA will compile what is traced: it has operations of its own that plain graphs lack
     watched  None, or where layers that attend to a memory leave their weights by path, for who looks at them
     width    hypotheses of a sentence whose caches are shared (see `Shared`); 1 gives each its own
+    room     None, or positions that caches have at first: who takes the steps lets them grow (see `Shared.grown`)
     past     which shared positions are a hypothesis' own past, while a step is traced
     observer called with (path, what, tensor or structure) for what layers give out, in order; None for nobody
     products None, or what takes the place of affine maps: called with (place, x, kernel, bias), see `View.product`
@@ -43,6 +44,7 @@ class Context:
     prepared: dict[str, Any] = dataclasses.field(default_factory=dict)
     for_xla: bool = False
     width: int = 1
+    room: Any = None
     past: Any = None
     observer: Any = None
     products: Any = None

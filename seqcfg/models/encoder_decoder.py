@@ -17,7 +17,7 @@ from seqcfg.losses.targets import targets, token_loss
 from seqcfg.models.minimum_word_errors import MinimumWordErrors
 from seqcfg.models.scheduled_sampling import ScheduledSampling
 from seqcfg.models.speller import Speller
-from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights
+from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights, prepare_output
 
 
 class EncoderDecoder(Model, type="encoder_decoder"):
@@ -123,6 +123,7 @@ class EncoderDecoder(Model, type="encoder_decoder"):
 
     def start(self, w: Any, memory: Sequence, max_length: Any) -> tuple[Any, Any]:
         """(fixed, moving) for step-by-step decoding of at most max_length positions."""
+        prepare_output(w, self._target_embedding(w))
         batch = tf.shape(memory.values)[0]
         first = self._target_embedding(w)(tf.fill([batch, 1], START))
         return w.decoder.start(Sequence(first, memory=memory), max_length)

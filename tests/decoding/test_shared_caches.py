@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqcfg.decoding import beam
+from seqcfg.decoding import beam, traced
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.decoding.greedy import Greedy
+from seqcfg.decoding.rows import grown
 from seqcfg.decoding.settings import Decoding
 from seqcfg.layers.attention import cache
 from seqcfg.tasks.trained import open_run
@@ -63,7 +64,24 @@ def test_each_hypothesis_writes_into_its_own_place(for_xla):
 
 
 def test_a_hypothesis_sees_what_its_ancestors_wrote():
-    ancestors = tf.constant([[1, 0, -1], [1, 1, -1]])  # of two hypotheses that have taken two steps
-    assert cache.descended(ancestors, tf.constant(2), 2).numpy().tolist() == [[1, 0, 0], [1, 1, 1]]
-    seen = cache.own_past(ancestors, 2).numpy()[0, 0]  # [width, time * width]
+    ancestors = cache.Ancestors(tf.constant([[1, 0, -1], [1, 1, -1]]))  # of two hypotheses that have taken two steps
+    assert ancestors.descended(tf.constant(2), 2).places.numpy().tolist() == [[1, 0, 0], [1, 1, 1]]
+    seen = ancestors.own_past(2).numpy()[0, 0]  # [width, time * width]
     assert seen.tolist() == [[False, True, True, False, False, False], [False, True, False, True, False, False]]
+
+
+@pytest.mark.parametrize("search", [Beam(width=4, n_best=2), Beam(width=10), Greedy()], ids=["shared", "separate", "greedy"])
+def test_caches_that_grow_and_sentences_that_leave_change_nothing(trained, monkeypatch, search):
+    whole = decoded(trained, search, batch_size=1)  # caches of full size, and nobody leaves
+    assert {len(one.ids[0]) for one in whole} > {0}, "outputs end at different steps"
+    monkeypatch.setattr(traced, "ROOM", 2)
+    for ours, theirs in zip(decoded(trained, search, batch_size=7), whole, strict=True):
+        assert ours.ids == theirs.ids
+        np.testing.assert_allclose(ours.scores, theirs.scores, atol=2e-5)
+
+
+def test_grown_caches_are_empty_where_they_are_new():
+    state = {"keys": cache.Separate(tf.ones([1, 1, 2, 1])), "own": [cache.Shared(tf.ones([1, 1, 2, 1, 1])), tf.ones([2])]}
+    longer = grown(state | {"ancestors": cache.Ancestors(tf.ones([1, 2], tf.int32))}, 1)
+    assert [longer["keys"].buffer.numpy().ravel().tolist(), longer["own"][0].buffer.numpy().ravel().tolist()] == [[1, 1, 0]] * 2
+    assert longer["ancestors"].places.numpy().tolist() == [[1, 1, -1]] and longer["own"][1].shape == [2]

@@ -30,22 +30,54 @@ class Shared(NamedTuple):
             buffer = tf.reshape(write(flat, index, tf.reshape(slab, [sentences, heads, 1, width * dim])), tf.shape(self.buffer))
         return Shared(with_static_shape(buffer, self.buffer.shape))
 
+    def grown(self, more: Any) -> Shared:
+        """With room for so many more positions."""
+        return Shared(_longer(self.buffer, more, 2))
+
     def positions(self) -> Any:
         """[sentences, heads, time * width, dim]: what all hypotheses of a sentence may attend to."""
         shape = tf.shape(self.buffer)
         return tf.reshape(self.buffer, [shape[0], self.buffer.shape[1], shape[2] * shape[3], self.buffer.shape[4]])
 
 
-def descended(ancestors: Any, index: Any, width: int) -> Any:
-    """ancestors [hypotheses, time] int32 with each hypothesis' own place at position `index`; -1 is not written yet."""
-    own = tf.range(tf.shape(ancestors)[0]) % width
-    return tf.where(tf.range(tf.shape(ancestors)[1]) == index, own[:, tf.newaxis], ancestors)
+class Separate(NamedTuple):
+    """A buffer [rows, heads, time, dim] of each row's own, which searches that reorder rows reorder with them."""
+
+    buffer: Any
+
+    def written(self, index: Any, new: Any, for_xla: bool) -> Separate:
+        """With `new` [rows, heads, 1, dim] at position `index`."""
+        return Separate((write_for_xla if for_xla else write)(self.buffer, index, new))
+
+    def grown(self, more: Any) -> Separate:
+        """With room for so many more positions."""
+        return Separate(_longer(self.buffer, more, 2))
 
 
-def own_past(ancestors: Any, width: int) -> Any:
-    """Which of `Shared.positions` hypotheses may attend to: ancestors [hypotheses, time] -> bool [sentences, 1, width, time * width]."""
-    is_own = ancestors[..., tf.newaxis] == tf.range(width)
-    return tf.reshape(is_own, [tf.shape(ancestors)[0] // width, 1, width, tf.shape(ancestors)[1] * width])
+class Ancestors(NamedTuple):
+    """Of each hypothesis [hypotheses, time] int32 its place in `Shared` buffers at each position of its past; -1 is not written yet."""
+
+    places: Any
+
+    def descended(self, index: Any, width: int) -> Ancestors:
+        """With each hypothesis' own place at position `index`."""
+        own = tf.range(tf.shape(self.places)[0]) % width
+        return Ancestors(tf.where(tf.range(tf.shape(self.places)[1]) == index, own[:, tf.newaxis], self.places))
+
+    def grown(self, more: Any) -> Ancestors:
+        """With room for so many more positions."""
+        return Ancestors(_longer(self.places, more, 1, -1))
+
+    def own_past(self, width: int) -> Any:
+        """Which of `Shared.positions` hypotheses may attend to, bool [sentences, 1, width, time * width]."""
+        is_own, shape = self.places[..., tf.newaxis] == tf.range(width), tf.shape(self.places)
+        return tf.reshape(is_own, [shape[0] // width, 1, width, shape[1] * width])
+
+
+def _longer(buffer: Any, more: Any, axis: int, filling: int = 0) -> Any:
+    """The buffer with so many more positions along the axis."""
+    longer = tf.pad(buffer, [[0, more if place == axis else 0] for place in range(len(buffer.shape))], constant_values=filling)
+    return with_static_shape(longer, [None if place == axis else size for place, size in enumerate(buffer.shape)])
 
 
 def write(buffer: Any, index: Any, new: Any) -> Any:

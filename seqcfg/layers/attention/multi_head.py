@@ -100,10 +100,11 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
             raise UserError(f"{w.path}: attention to later positions cannot run step by step", hint="set causal: true")
         w.prepare(self._joined(w, self._projected))
         batch, head_dim = tf.shape(sequence.values)[0], self._head_dim(w.query.kernel.shape[0])
+        positions = max_length if w.context.room is None else tf.minimum(max_length, w.context.room)
         if w.context.width > 1:
-            return {}, self._shared(w, batch, max_length, head_dim)
-        shape = [batch, self._kv_heads, max_length, head_dim]
-        return {}, {"keys": tf.zeros(shape, w.context.dtype), "values": tf.zeros(shape, w.context.dtype)}
+            return {}, self._shared(w, batch, positions, head_dim)
+        empty = cache.Separate(tf.zeros([batch, self._kv_heads, positions, head_dim], w.context.dtype))
+        return {}, {"keys": empty, "values": empty}
 
     def step(self, w: Any, x: Sequence, fixed: Any, moving: Any) -> tuple[Sequence, Any]:
         if self.attend_to == "memory":  # hypotheses of a sentence become positions of one query: no copy of the memory per hypothesis
@@ -116,19 +117,18 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         queries, keys, values = self._rotate(x, *self._with_values(parts, x.values))
         if isinstance(moving["keys"], cache.Shared):
             return self._step_shared(w, x, queries, keys, values, moving)
-        write = cache.write_for_xla if w.context.for_xla else cache.write
-        moving = {"keys": write(moving["keys"], x.start, keys), "values": write(moving["values"], x.start, values)}
-        index = tf.range(tf.shape(moving["keys"])[2])
+        new = {name: moving[name].written(x.start, one, w.context.for_xla) for name, one in (("keys", keys), ("values", values))}
+        index = tf.range(tf.shape(new["keys"].buffer)[2])
         bias = masks.bias((index <= x.start)[tf.newaxis, tf.newaxis, tf.newaxis, :], w.context.dtype)
-        return x.with_values(self._read(w, queries, moving["keys"], moving["values"], bias)), moving
+        return x.with_values(self._read(w, queries, new["keys"].buffer, new["values"].buffer, bias)), new
 
-    def _shared(self, w: Any, batch: Any, max_length: Any, head_dim: int) -> dict[str, Any]:
+    def _shared(self, w: Any, batch: Any, positions: Any, head_dim: int) -> dict[str, Any]:
         """Caches for all hypotheses of a sentence; the first layer keeps their ancestors for all layers."""
-        empty = cache.Shared(tf.zeros([batch, self._kv_heads, max_length, 1, head_dim], w.context.dtype))
+        empty = cache.Shared(tf.zeros([batch, self._kv_heads, positions, 1, head_dim], w.context.dtype))
         moving: dict[str, Any] = {"keys": empty, "values": empty}
         if w.context.past is None:
             w.context.past = w.path  # the others find it taken
-            moving["ancestors"] = tf.fill([batch, max_length], -1)
+            moving["ancestors"] = cache.Ancestors(tf.fill([batch, positions], -1))
         return moving
 
     def _step_shared(self, w: Any, x: Sequence, queries: Any, keys: Any, values: Any, moving: Any) -> tuple[Sequence, Any]:
@@ -136,8 +136,8 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         width, heads, head_dim = w.context.width, queries.shape[1], queries.shape[3]
         new = {name: moving[name].written(x.start, one, w.context.for_xla) for name, one in (("keys", keys), ("values", values))}
         if "ancestors" in moving:
-            new["ancestors"] = cache.descended(moving["ancestors"], x.start, width)
-            w.context.past = masks.bias(cache.own_past(new["ancestors"], width), w.context.dtype)
+            new["ancestors"] = moving["ancestors"].descended(x.start, width)
+            w.context.past = masks.bias(new["ancestors"].own_past(width), w.context.dtype)
         queries = tf.transpose(tf.reshape(queries, [-1, width, heads, head_dim]), [0, 2, 1, 3])  # [sentences, heads, width, head_dim]
         y = self._read(w, queries, new["keys"].positions(), new["values"].positions(), w.context.past)
         return x.with_values(tf.reshape(y, [-1, 1, y.shape[-1]])), new
