@@ -18,6 +18,11 @@ def problems_of(cls: type[Component], value: dict[str, Any]) -> list[Violation]:
     return list(violations(flat_schema(cls), value))
 
 
+def problems_in(slot: Slot, value: Any) -> list[Violation]:
+    """What is wrong with the form of a value by itself, components in it replaced by {}."""
+    return list(violations(_flat(slot), value))
+
+
 def flat_schema(cls: type[Component]) -> dict[str, Any]:
     """The schema of a component whose nested components are replaced by {}; the same object each time."""
     key: Any = cls  # mypy takes a class for its instances where hashing is concerned

@@ -7,7 +7,7 @@ from typing import Any
 from seqcfg.component.catalog import closest
 from seqcfg.component.component import Component
 from seqcfg.component.fields import Slot, fields_of
-from seqcfg.component.schema import has_written_type, problems_of
+from seqcfg.component.schema import has_written_type, problems_in, problems_of
 from seqcfg.component.violations import Violation
 from seqcfg.errors import Problem
 from seqcfg.recipe.classes import ROOT
@@ -50,9 +50,11 @@ class _Walk:
                 self.item(child, slot.items, (*path, index))
 
     def item(self, node: Node, slot: Slot, path: Path) -> None:
-        """An item of a list or mapping of components."""
+        """An item of a list or mapping of components; where it holds none, its form has been checked already."""
+        if not slot.is_nested:
+            return
         fits = (node.is_mapping and (slot.component or slot.values)) or (node.is_list and slot.items)
-        if not fits and not slot.anything and not (slot.scalars and not node.is_mapping and not node.is_list):
+        if not fits and not (slot.scalars and not node.is_mapping and not node.is_list):
             is_family = slot.component is not None and slot.fixed_class is None
             wanted = _article(slot.component.kind) if is_family else "a list" if slot.items else "a mapping"  # type: ignore[union-attr]
             self.add(
@@ -63,6 +65,9 @@ class _Walk:
                 f"write {{type: {node.value}}}" if isinstance(node.value, str) and node.value in slot.members else "",
             )
             return
+        if not node.is_mapping or slot.component is None:
+            for error in problems_in(slot, _shallow(node, slot)):
+                self.add(node.nearest(error.path)[1], (*path, *error.path), *explain(error, slot.hint))
         self.value(node, slot, path)
 
     def component(self, node: Node, slot: Slot, path: Path) -> None:
@@ -134,10 +139,15 @@ def _shallow(node: Node, slot: Slot) -> Any:
     if not slot.is_nested:
         return node.plain()
     if node.is_list:
-        return [{}] * len(node.value)
+        return [_bare(child, slot.items) for child in node.value]
     if node.is_mapping:
-        return {} if slot.component else dict.fromkeys(node.value, {})
+        return {} if slot.component else {key: _bare(child, slot.values) for key, child in node.value.items()}
     return node.value
+
+
+def _bare(node: Node, slot: Slot | None) -> Any:
+    """An item's plain value, or {} where it is looked at by itself."""
+    return {} if slot is None or slot.is_nested else node.plain()
 
 
 def _named(cls: type[Component]) -> str:
