@@ -10,6 +10,7 @@ import click
 
 from seqcfg.plan import memory, table
 from seqcfg.plan.positions import frames_of, lengths_of
+from seqcfg.plan.sharing import per_device
 from seqcfg.recipe.experiment import Experiment, load
 from seqcfg.training.pruning import num_zeros
 
@@ -52,6 +53,7 @@ def as_json(experiment: Experiment) -> dict[str, object]:
         "widths": [{"path": path, "type": type_, "output": width} for path, type_, width in table.widths(declaration)],
         "frames": None if frames is None else dataclasses.asdict(frames),
         "memory": dataclasses.asdict(memory.of_recipe(experiment.recipe, experiment.declaration)),
+        "per_device": None if (found := per_device(experiment.recipe, declaration)) is None else dataclasses.asdict(found),
     }
 
 
@@ -107,6 +109,12 @@ def _memory(experiment: Experiment) -> str:
     if tokens:
         lines.append(
             f"  outputs of layers {units(found.activations)} for a batch of {tokens:,} positions; attention and logits come on top"
+        )
+    if share := per_device(experiment.recipe, experiment.declaration):
+        lines.append(f"on each of {share.devices} devices, at least {units(share.training)}: {share.numbers:,} numbers of weights")
+        lines.append(
+            f"  weights {units(share.weights)}, gradients {units(share.gradients)}, optimizer {units(share.slots)}, "
+            f"outputs of layers {units(share.activations)}"
         )
     lines.append(f"disk: {units(found.checkpoint)} per checkpoint, {units(found.checkpoints)} for all that are kept")
     return "\n".join(lines)

@@ -124,6 +124,10 @@ class Task(Component, kind="task"):
 class Loss(Component, kind="loss"):
     """Maps outputs and labels to (sum over weighted positions, sum of weights)."""
 
+    def on_mesh(self) -> Loss | None:
+        """The same loss from operations that a mesh of devices can divide; None where there is none."""
+        return None
+
 
 class Initializer(Component, kind="initializer"):
     """`__call__(shape, fans, seed) -> float32 tensor`; the value depends on its arguments alone."""
@@ -286,6 +290,18 @@ class Strategy(Component, kind="strategy"):
     def process(self) -> int:
         """The number of this process among those that train together, from 0."""
         return 0
+
+    def sharing(self, declaration: Any) -> Any:
+        """How devices of one process share weights and batches (plan.sharing.Sharing); None where there is one device."""
+        return None
+
+    def check_training(self, training: Any) -> Iterator[tuple[str, str, str]]:
+        """(field of the training section, what is wrong, hint) of settings that these devices cannot follow."""
+        yield from ()
+
+    def check_model(self, recipe: Any, declaration: Any) -> Iterator[tuple[str, str, str]]:
+        """(field of the strategy, what is wrong, hint); raises plan.declaration.Misfit at the first layer that does not fit the devices."""
+        yield from ()
 
     if TYPE_CHECKING:
 

@@ -44,6 +44,10 @@ class Devices:
         """Gradients and measurements summed over the replicas, new values of untrained weights as their mean."""
         return gradients, seen, updates
 
+    def once(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        """`compute` as a function of the graph, of which there is one copy however often it is called."""
+        return tf.function(compute, autograph=False, experimental_attributes={"_noinline": True})
+
     def flag(self) -> Any:
         """A variable that ends a call when it is set on any process."""
         return tf.Variable(False, trainable=False)

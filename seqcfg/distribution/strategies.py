@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Strategy
@@ -14,8 +14,20 @@ from seqcfg.distribution.meeting import meet
 from seqcfg.distribution.replicated import Replicated
 from seqcfg.errors import UserError
 from seqcfg.lazy import tf
+from seqcfg.plan.sharing import Sharing
 
 Port = Annotated[int, rules(minimum=1024, maximum=65535)]
+
+
+def divide_cpu(count: int) -> None:
+    """Makes the CPU so many logical devices; raises UserError when TensorFlow is already at work with another number of them."""
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
+    except RuntimeError:
+        raise UserError(
+            "training.strategy: the CPU can be divided only before TensorFlow has begun to work", hint="train in a process of its own"
+        ) from None
 
 
 class OneDevice(Strategy, type="one_device"):
@@ -35,6 +47,10 @@ class Mirrored(Strategy, type="mirrored"):
 
     num_devices: PositiveInt = param(default=2, doc="How many devices.")
 
+    def sharing(self, declaration: Any) -> Sharing:
+        """Every device has all weights and a part of the rows."""
+        return Sharing(self.num_devices, self.num_devices)
+
     def start(self) -> Devices:
         """Raises UserError on GPUs, or when TensorFlow is already at work."""
         if self.num_devices > 1 and tf.config.list_physical_devices("GPU"):
@@ -42,11 +58,7 @@ class Mirrored(Strategy, type="mirrored"):
                 "training.strategy: several GPUs in one process return corrupted results in this version of TensorFlow",
                 hint="use {type: multi_worker} with one process per GPU, also on one machine",
             )
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        try:
-            tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * self.num_devices)
-        except RuntimeError:
-            raise UserError("training.strategy: the CPU can be divided only before TensorFlow has begun to work") from None
+        divide_cpu(self.num_devices)
         return Replicated(tf.distribute.MirroredStrategy([f"CPU:{index}" for index in range(self.num_devices)]))
 
 

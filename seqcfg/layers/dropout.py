@@ -28,7 +28,7 @@ def dropout(w: Any, x: Any, rate: float) -> Any:
     """x with elements set to 0 with probability `rate` and the others divided by the chance to stay; x itself outside training."""
     if not w.training or rate == 0.0:
         return x
-    return x * keep_factors(tf.shape(x), rate, w.seed(), x.dtype)
+    return x * w.drawn(keep_factors(tf.shape(x), rate, w.seed(), x.dtype))
 
 
 def keep_factors(shape: Any, rate: float, seed: Any, dtype: Any) -> Any:

@@ -25,6 +25,8 @@ class Context:
     updates  new values of untrained weights by path, to be assigned once per step
     prepared what `start` computed once from weights for every `step`, by path
     for_xla  whether XLA will compile what is traced: it has operations of its own that plain graphs lack
+    joins    whether products of one input with several kernels may be one with the kernels side by side
+    drawn    None, or what random numbers go through, so that all devices that share a layer see the same
     watched  None, or where layers that attend to a memory leave their weights by path, for who looks at them
     width    hypotheses of a sentence whose caches are shared (see `Shared`); 1 gives each its own
     room     None, or positions that caches have at first: who takes the steps lets them grow (see `Shared.grown`)
@@ -43,6 +45,8 @@ class Context:
     draws: dict[str, int] = dataclasses.field(default_factory=dict)
     prepared: dict[str, Any] = dataclasses.field(default_factory=dict)
     for_xla: bool = False
+    joins: bool = True
+    drawn: Any = None
     width: int = 1
     room: Any = None
     past: Any = None
@@ -146,6 +150,10 @@ class View:
         draw = self.context.draws.get(self.path, 0)
         self.context.draws[self.path] = draw + 1
         return fold_seed(self.context.seed, f"{self.path}#{draw}")
+
+    def drawn(self, numbers: Any) -> Any:
+        """Random numbers of a layer, as all devices that share it must see them."""
+        return numbers if self.context.drawn is None else self.context.drawn(numbers)
 
     def show_attention(self, weights: Any) -> None:
         """Leaves [batch, heads, query, source] for who looks at attention to a memory; does nothing where nobody does."""

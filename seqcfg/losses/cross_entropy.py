@@ -26,6 +26,11 @@ class CrossEntropy(Loss, type="cross_entropy"):
         default=256, doc="Positions whose logits exist at the same time; bounds memory, and decides the order of sums.", is_later=True
     )
 
+    def on_mesh(self) -> Loss:
+        from seqcfg.losses.whole_logits import WholeLogits
+
+        return WholeLogits(**{name: getattr(self, name) for name in self._params})
+
     def coefficients(self, vocabulary: Any) -> tuple[Any, Any]:
         """(a, b) of the class docstring; vocabulary is an int or an int tensor."""
         u = self.label_smoothing

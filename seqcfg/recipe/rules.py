@@ -58,7 +58,22 @@ def check_widths(tree: Node, built: Built) -> tuple[Declaration | None, list[Pro
         declare_root(root, vocabularies(built))
     except Misfit as misfit:
         return None, [locate(misfit, root, tree, built)]
-    return root, []
+    return root, _check_strategy(tree, built, root)
+
+
+def _check_strategy(tree: Node, built: Built, root: Declaration) -> list[Problem]:
+    """What the devices of the recipe cannot do with its model."""
+    strategy: Any = getattr(built.recipe.training, "strategy", None)
+    if strategy is None:
+        return []
+    problems = ProblemList()
+    try:
+        for field, message, hint in strategy.check_model(built.recipe, root):
+            path = ("training", "strategy", *parse_path(field))
+            problems.append(problem_at(tree.nearest(path)[1], path, "E0401", message, hint))
+    except Misfit as misfit:
+        problems.append(locate(misfit, root, tree, built))
+    return list(problems)
 
 
 def locate(misfit: Misfit, root: Declaration, tree: Node, built: Built, code: str = "E0501") -> Problem:

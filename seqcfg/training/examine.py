@@ -6,10 +6,14 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from seqcfg.data.augment import augmented
+from seqcfg.distribution.devices import Devices
 from seqcfg.layers.create import view
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import np, tf
+from seqcfg.training.gradients import LossGradients
 from seqcfg.training.pruning import masked
+from seqcfg.training.state import assign_weights
 
 SHOWN_CHARACTERS = 400
 
@@ -42,8 +46,8 @@ class Examination:
 class Examiner:
     """Looks into updates of one state without making them."""
 
-    def __init__(self, experiment: Any, codecs: dict[str, Any], loader: Any, state: Any, step: Any):
-        self._experiment, self._codecs, self._loader, self._state, self._step = experiment, codecs, loader, state, step
+    def __init__(self, experiment: Any, codecs: dict[str, Any], loader: Any, state: Any):
+        self._experiment, self._codecs, self._loader, self._state = experiment, codecs, loader, state
         self._task, self._training = experiment.recipe.task, experiment.recipe.training
 
     def examine(self, step: int) -> Examination:
@@ -51,9 +55,10 @@ class Examiner:
         parts = self._training.accumulate_batches
         numbers = range(step * parts, (step + 1) * parts)
         loaded = [{name: tf.constant(value) for name, value in self._loader.load(number).items()} for number in numbers]
-        batches = [self._step.augmented(batch, number) for number, batch in zip(numbers, loaded, strict=True)]
+        seed, changes = self._training.seed, self._loader.augmentation
+        batches = [augmented(batch, changes, seed, number) for number, batch in zip(numbers, loaded, strict=True)]
         examples = [e for part, number in enumerate(numbers) for e in self._examples(number, batches[part], step, part)]
-        gradients = self._step.mean_gradients(loaded, tf.constant(step, tf.int64))
+        gradients = self._mean_gradients(batches, step)
         norms = {path: float(tf.linalg.norm(tf.cast(gradient, tf.float32))) for path, gradient in gradients.items()}
         return Examination(step, examples, norms, self._first_non_finite(batches, step, gradients))
 
@@ -62,6 +67,24 @@ class Examiner:
         parts = self._training.accumulate_batches
         batches = [self._loader.plan.batch(number) for number in range(step * parts, (step + 1) * parts)]
         return [int(example) for batch in batches for example in batch.example_ids.ravel() if example >= 0]
+
+    def _mean_gradients(self, batches: list[dict[str, Any]], step: int) -> dict[str, Any]:
+        """{path: gradient} of an update from these batches, before clipping, computed on one device."""
+        names = assign_weights(self._experiment.declaration, self._training)
+        gradients_of = LossGradients(self._task, self._experiment.declaration, self._training, names, Devices()).compiled()
+        values = {name: variable.read_value() for name, variable in (self._state.weights | self._state.adapters | self._state.masks).items()}
+        scaling = self._state.under("loss_scale/")
+        scale = scaling["scale"].read_value() if scaling else tf.constant(1.0)
+        sums: Any = None
+        for part, batch in enumerate(batches):
+            gradients, seen, updates = gradients_of(values, batch, tf.constant(step, tf.int64), tf.constant(part), scale)
+            sums = (gradients, seen) if sums is None else tf.nest.map_structure(tf.add, sums, (gradients, seen))
+            values = values | updates
+        return {
+            path: gradient / tf.maximum(sums[1][f"weight/{learner}"], 1.0)
+            for learner, paths in names.items()
+            for path, gradient in zip(paths, sums[0][learner], strict=True)
+        }
 
     def _view(self, step: int, part: int, observer: Any = None) -> Any:
         """The model as the update sees it, with the same noise."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from seqcfg.distribution.devices import Devices
+from seqcfg.distribution.on_mesh import OnMesh
 from seqcfg.layers.create import view
 from seqcfg.lazy import tf
 from seqcfg.training.pruning import MASK, masked, pruned_weights
 from seqcfg.training.settings import Training
-
-NO_INLINE = {"_noinline": True}  # one copy of the body in the graph, however often it is called
 
 
 class LossGradients:
@@ -19,9 +19,11 @@ class LossGradients:
     values {name: tensor} are all weights, adapters and masks, names {learner: names of what it trains}. A pure function.
     """
 
-    def __init__(self, task: Any, declaration: Any, training: Training, names: dict[str, list[str]], num_replicas: int):
+    def __init__(self, task: Any, declaration: Any, training: Training, names: dict[str, list[str]], devices: Devices):
         self._task, self._declaration, self._training, self._names = task, declaration, training, names
-        self._num_batches = training.accumulate_batches * num_replicas  # of a step
+        self._num_batches = training.accumulate_batches * devices.count  # of a step
+        self._devices = devices
+        self._shared: dict[str, Any] = {"joins": False, "drawn": devices.same} if isinstance(devices, OnMesh) else {}
         self._learners = training.all_learners()
         self._adapted = training.adapters.paths(declaration) if training.adapters is not None else []
         self._masks = [path + MASK for path in pruned_weights(training.pruning, declaration)]
@@ -32,9 +34,7 @@ class LossGradients:
         """The same as one function of the graph where it pays: compiled by XLA, or called for several batches."""
         if self._training.xla:
             return tf.function(self.__call__, autograph=False, jit_compile=True)
-        if self._training.accumulate_batches > 1:
-            return tf.function(self.__call__, autograph=False, experimental_attributes=NO_INLINE)
-        return self
+        return self._devices.once(self.__call__) if self._training.accumulate_batches > 1 else self
 
     def __call__(self, values: dict[str, Any], batch: dict[str, Any], step: Any, part: Any, scale: Any) -> tuple[Any, Any, Any]:
         """`part` numbers the batches of a step over all replicas; `scale` multiplies the mean loss, in float16 alone."""
@@ -48,7 +48,7 @@ class LossGradients:
             tree = masked(tree, {name: values[name] for name in self._masks})
             w = view(
                 self._declaration, tree, training=True, seed=seed, step=step, dtype=training.precision,
-                rematerialized=tuple(training.rematerialized), for_xla=training.xla,
+                rematerialized=tuple(training.rematerialized), for_xla=training.xla, **self._shared,
             )  # fmt: skip
             losses = self._task.losses(w, batch)
         gradients = {name: self._gradient(tape, losses[learner.loss], values, name, scale) for name, learner in self._learners.items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.distribution.assign import assign, read
+from seqcfg.distribution.devices import Devices
 from seqcfg.lazy import tf
-from seqcfg.training.gradients import NO_INLINE
 from seqcfg.training.settings import Learner
 from seqcfg.training.state import State
 
@@ -14,12 +14,13 @@ from seqcfg.training.state import State
 class Learning:
     """mean gradient -> penalties -> noise -> (leave out?) -> clip -> optimizer, for the weights of one learner."""
 
-    def __init__(self, name: str, learner: Learner, names: list[str], state: State):
+    def __init__(self, name: str, learner: Learner, names: list[str], state: State, devices: Devices):
         self._learner, self._names, self._state = learner, names, state
         self._parameters = state.parameters()
         self._numbers = state.under(f"skip/{name}/")
         self._memory = state.under(f"schedule/{name}/")
         self._slots = state.slots[name]
+        self._once = devices.once
         self._updates: dict[Any, Any] = {}
 
     def __call__(self, gradients: list[Any], weight: Any, step: Any, seed: Any) -> tuple[Any, Any]:
@@ -70,7 +71,7 @@ class Learning:
         """The optimizer's update as a function of the graph, one for all weights of a shape: a quarter of the nodes."""
         key = tuple(gradient.shape)
         if key not in self._updates:
-            self._updates[key] = tf.function(self._new_values, autograph=False, experimental_attributes=NO_INLINE)
+            self._updates[key] = self._once(self._new_values)
         return self._updates[key]
 
     def _new_values(self, gradient: Any, weight: Any, slots: dict[str, Any], scalars: dict[str, Any], decay: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from seqcfg.distribution.devices import Devices
+from seqcfg.distribution.on_mesh import OnMesh
 from seqcfg.errors import UserError
 from seqcfg.lazy import np, tf
 from seqcfg.runs.machine import resident_bytes
@@ -15,6 +16,7 @@ from seqcfg.tasks.held_out import HeldOutLoss
 from seqcfg.training.examine import Examiner
 from seqcfg.training.journal import Journal
 from seqcfg.training.keeping import Keeper
+from seqcfg.training.mesh_step import MeshStep
 from seqcfg.training.meter import Meter
 from seqcfg.training.profiling import Profiler
 from seqcfg.training.progress import TrainingProgress
@@ -55,12 +57,11 @@ class TrainingLoop:
         self._training = experiment.recipe.training
         self._state, self._inputs, self._keeper, self._journal, self._stopping = state, inputs, keeper, journal, stopping
         self._devices, self._is_stopped = devices, False
-        self._step = TrainingStep(
-            experiment.recipe.task, experiment.declaration, self._training, state, devices, inputs.loader.augmentation
-        )
+        make = MeshStep if isinstance(devices, OnMesh) else TrainingStep
+        self._step = make(experiment.recipe.task, experiment.declaration, self._training, state, devices, inputs.loader.augmentation)
         self._held_out = HeldOutLoss(experiment.recipe.task, experiment.declaration, self._training.precision)
         self.done = int(state.step.numpy())
-        self._examiner = Examiner(experiment, inputs.codecs, inputs.loader, state, self._step)
+        self._examiner = Examiner(experiment, inputs.codecs, inputs.loader, state)
         self._meter = Meter()
         self._meter.restore(keeper.metadata.get("meter", {}))
         self._tokens = keeper.metadata.get("tokens", 0.0)  # learnt from since the first step
@@ -123,6 +124,7 @@ class TrainingLoop:
         self._progress.say(f"step {self.done}  not finite, left out")
         if not (verdict := self._training.non_finite.verdict(self._journal.non_finite)):
             return
+        self._step.settle()
         found = self._examiner.examine(self.done - 1)
         self._journal.write(self.done, "event", stopped=verdict, first_non_finite=found.first_non_finite)
         worst = "".join(f"\n    example {one.example}: {' | '.join(one.texts.values())}" for one in found.examples[:3])
@@ -158,6 +160,7 @@ class TrainingLoop:
         if done % training.log_every_steps == 0 or is_last or done == 1:
             self._record()
         if done % training.checkpoint.every_steps == 0 or is_last or self._journal.trace.is_wanted(done):
+            self._step.settle()
             self._journal.trace.note(done, self._state.weights)
             self._meter.pause()
         if done % training.validation.every_steps == 0 or is_last:
@@ -165,6 +168,7 @@ class TrainingLoop:
             self._meter.pause()
         if self._keeper.is_due(done) and not is_last:
             self._journal.sync()
+            self._step.settle()
             self._keeper.save(done, self._state.variables(), self._metadata())
             self._meter.pause()
 
@@ -185,6 +189,7 @@ class TrainingLoop:
         """What a run owes at its end; after a signal only the checkpoint."""
         for line in self._profiler.stop():
             self._progress.say(line)
+        self._step.settle()
         if reason and not self._meter.is_empty:
             self._record()
         if reason and not self._journal.validated_at(self.done):
@@ -210,6 +215,7 @@ class TrainingLoop:
     def _validate(self) -> None:
         if self._inputs.validation is None:
             return
+        self._step.settle()
         weights = self._state.average or self._state.weights
         weights = weights | {path: v for path, v in self._state.weights.items() if path not in weights}
         try:

@@ -51,7 +51,7 @@ def replay(experiment: Any, prepared: Any, run: RunDirectory, step: int, say: Ca
     iterator = iter(loader.dataset(start * parts, step * parts))
     while int(state.step.numpy()) < step - 1:
         machine.run(iterator, tf.constant(step - 1 - int(state.step.numpy())))
-    examination = Examiner(experiment, prepared.codecs, loader, state, machine).examine(step - 1)
+    examination = Examiner(experiment, prepared.codecs, loader, state).examine(step - 1)
     each = machine.run(iterator, tf.constant(1))["each"].numpy()[0]
     measured = dict(zip(MEASURED, each.tolist(), strict=True))
     return Replay(step, start, measured, examination, _agrees(rows, step, each), _differing(run, step, state))

@@ -136,6 +136,7 @@ class Training(Section, type="training"):
         for number, one in enumerate(self.pruning):
             if one.end_step > self.steps:
                 yield f"pruning.{number}.end_step", f"training ends after update {self.steps}, before pruning does", "end it earlier"
+        yield from self.strategy.check_training(self)
 
     def all_learners(self) -> dict[str, Learner]:
         """The learners by name; one called "main" unless the recipe lists its own."""

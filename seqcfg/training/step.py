@@ -11,7 +11,7 @@ from seqcfg.errors import UserError
 from seqcfg.lazy import tf
 from seqcfg.training.adapters import BASE
 from seqcfg.training.averaging import moving_decay
-from seqcfg.training.gradients import NO_INLINE, LossGradients
+from seqcfg.training.gradients import LossGradients
 from seqcfg.training.learning import Learning
 from seqcfg.training.pruning import grown, masked, pruned_weights, sparsity
 from seqcfg.training.settings import Training
@@ -32,11 +32,11 @@ class TrainingStep:
         self._training, self._state, self._devices = training, state, devices or Devices()
         self._learners = training.all_learners()
         self._names = names = assign_weights(declaration, training)
-        self._learning = {name: Learning(name, learner, names[name], state) for name, learner in self._learners.items()}
-        self._gradients = LossGradients(task, declaration, training, names, self._devices.count).compiled()
+        self._learning = {name: Learning(name, learner, names[name], state, self._devices) for name, learner in self._learners.items()}
+        self._gradients = LossGradients(task, declaration, training, names, self._devices).compiled()
         self._adapted = training.adapters.paths(declaration) if training.adapters is not None else []
         self._pruned = pruned_weights(training.pruning, declaration)
-        self._average = tf.function(_averaged, autograph=False, experimental_attributes=NO_INLINE)
+        self._average = self._devices.once(_averaged)
         self.stop = self._devices.flag()  # set from outside, it ends a call after the update at work
         self.run = tf.function(self._run, autograph=False)
         if int(state.step.numpy()) == 0:
@@ -67,15 +67,6 @@ class TrainingStep:
         sums = dict(zip(MEASURED, tf.unstack(tf.reduce_sum(rows, 0)), strict=True))
         return sums | {name: tf.reduce_sum(rows[-1:, MEASURED.index(name)]) for name in LATEST} | {"each": rows, "stop": stop}
 
-    def mean_gradients(self, batches: list[dict[str, Any]], step: Any) -> dict[str, Any]:
-        """{path: gradient} of the update after `step` finished ones from these batches, before clipping; changes nothing."""
-        gradients, seen, _ = self._sums(batches, step)
-        return {
-            path: gradient / tf.maximum(seen[f"weight/{name}"], 1.0)
-            for name in self._learners
-            for path, gradient in zip(self._names[name], gradients[name], strict=True)
-        }
-
     def augmented(self, batch: dict[str, Any], number: Any) -> dict[str, Any]:
         """The whole batch `number` of training after the changes that the recipe makes by chance."""
         return augmented(batch, self._augmentation, self._training.seed, number)
@@ -83,7 +74,11 @@ class TrainingStep:
     def _update(self, batches: list[dict[str, Any]]) -> dict[str, Any]:
         """One update from this replica's rows of the step's batches."""
         step = read(self._state.step)
-        gradients, seen, updates = self._devices.total(*self._sums(batches, step))
+        seen = self._change(step, *self._devices.total(*self._sums(batches, step)))
+        return seen | {"stop": self._devices.stop_after(self.stop)}
+
+    def _change(self, step: Any, gradients: Any, seen: Any, updates: Any) -> dict[str, Any]:
+        """What follows from sums over all batches and replicas: new weights and all else that is kept."""
         seed = tf.stack([tf.constant(self._training.seed, tf.int32), tf.cast(step, tf.int32)])
         norms, skipped = [], tf.constant(0, tf.int64)
         for name, learning in self._learning.items():
@@ -93,13 +88,11 @@ class TrainingStep:
         assign(self._state.skipped, read(self._state.skipped) + skipped)
         norm = tf.linalg.global_norm(norms)
         self._finish(updates, step, tf.math.is_finite(norm))
-        return seen | {"norm": norm, "rate": next(iter(self._learning.values())).rate(step), "stop": self._devices.stop_after(self.stop)}
+        return seen | {"norm": norm, "rate": next(iter(self._learning.values())).rate(step)}
 
     def _sums(self, batches: list[dict[str, Any]], step: Any) -> tuple[Any, Any, Any]:
         """Gradients and measurements summed over this replica's part of the batches; untrained weights as the last leaves them."""
-        values = {name: read(variable) for name, variable in (self._state.weights | self._state.adapters | self._state.masks).items()}
-        scaling = self._state.under("loss_scale/")
-        scale = read(scaling["scale"]) if scaling else tf.constant(1.0)
+        values, scale = self._values(), self._scale()
         gradients, seen, updates = None, None, {}
         for part, batch in enumerate(batches):
             number = part * self._devices.count + self._devices.index()
@@ -111,6 +104,14 @@ class TrainingStep:
                 gradients, seen = tf.nest.map_structure(tf.add, (gradients, seen), (more, more_seen))
             values = values | updates
         return gradients, seen, updates
+
+    def _values(self) -> dict[str, Any]:
+        """{name: tensor} of all weights, adapters and masks."""
+        return {name: read(variable) for name, variable in (self._state.weights | self._state.adapters | self._state.masks).items()}
+
+    def _scale(self) -> Any:
+        scaling = self._state.under("loss_scale/")
+        return read(scaling["scale"]) if scaling else tf.constant(1.0)
 
     def _finish(self, updates: dict[str, Any], step: Any, is_finite: Any) -> None:
         """What follows the learners: statistics of layers, merged adapters, pruning, averages, the loss scale and the step."""
@@ -142,6 +143,9 @@ class TrainingStep:
             assign(state.weights[path], value)
         assign(state.numbers["pruning/sparsity"], sparsity(masks))
         return masks
+
+    def settle(self) -> None:
+        """Brings the state's variables up to date, where the step keeps its own; to be called before they are read between calls."""
 
     def observe(self, step: int, metrics: dict[str, float]) -> None:
         """Tells the schedules what a validation at this step found; raises UserError where they watch another metric."""

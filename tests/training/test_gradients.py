@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from seqcfg.distribution.devices import Devices
 from seqcfg.layers.create import initial_values
 from seqcfg.layers.normalization.batch_norm import BatchNorm
 from seqcfg.layers.sequence import Sequence
@@ -26,7 +27,7 @@ def found(**settings):
     root, task = Declaration(BatchNorm()), Normalizing()
     root.child("norm", BatchNorm(), 3)
     values = initial_values(root, 1)
-    gradients = LossGradients(task, root, Training(**settings), {"main": ["norm/gain", "norm/bias"]}, 1)
+    gradients = LossGradients(task, root, Training(**settings), {"main": ["norm/gain", "norm/bias"]}, Devices())
     batch = {"x": tf.random.stateless_normal([2, 5, 3], [1, 2])}
     given = gradients(values, batch, tf.constant(9, tf.int64), 0, tf.constant(1.0))
     return given[0]["main"], given[2], task

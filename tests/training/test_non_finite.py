@@ -56,7 +56,7 @@ def examiner(tmp_path_factory):
     loader = Loader(columns, training_plan(columns, features, experiment.recipe.data.batching, training.seed), features)
     state = create_state(experiment.declaration, training)
     step = TrainingStep(experiment.recipe.task, experiment.declaration, training, state)
-    return Examiner(experiment, prepared.codecs, loader, state, step), state, step, loader
+    return Examiner(experiment, prepared.codecs, loader, state), state, step, loader
 
 
 def test_the_examples_losses_add_up_to_that_of_the_update_noise_included(examiner):

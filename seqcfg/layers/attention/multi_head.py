@@ -176,10 +176,12 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
         return [*parts, parts[-1] if self.values == "keys" else split_heads(source, self._kv_heads)]
 
     def _project(self, w: Any, values: Any, names: list[str]) -> list[Any]:
-        """values [batch, time, dim] -> for each name [batch, its heads, time, head_dim], all by one product of matrices.
+        """values [batch, time, dim] -> for each name [batch, its heads, time, head_dim], all by one product of matrices if they may.
 
         The scale of the scores is put into the query's kernel, which is smaller than the queries.
         """
+        if not w.context.joins:
+            return [self._apply(w, values, [name], self._joined(w, [name]))[0] for name in names]
         return self._apply(w, values, names, self._joined(w, names))
 
     def _joined(self, w: Any, names: list[str]) -> list[Any]:
