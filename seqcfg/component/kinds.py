@@ -299,8 +299,8 @@ class Strategy(Component, kind="strategy"):
         """(field of the training section, what is wrong, hint) of settings that these devices cannot follow."""
         yield from ()
 
-    def check_model(self, recipe: Any, declaration: Any) -> Iterator[tuple[str, str, str]]:
-        """(field of the strategy, what is wrong, hint); raises plan.declaration.Misfit at the first layer that does not fit the devices."""
+    def check_model(self, recipe: Any, declaration: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
+        """(keys to a field of the strategy, what is wrong, hint); raises plan.declaration.Misfit at the first layer that does not fit."""
         yield from ()
 
     if TYPE_CHECKING:

@@ -77,9 +77,9 @@ class Mesh(Strategy, type="mesh"):
                 place = f"learners.{name}.gradient_noise" if training.learners else "gradient_noise"
                 yield place, "would be drawn anew for each part of a divided weight (strategy mesh)", "leave one of them out"
 
-    def check_model(self, recipe: Any, declaration: Any) -> Iterator[tuple[str, str, str]]:
-        for message, hint in sharding.broken_rules(declaration, self.rules):
-            yield "rules", message, hint
+    def check_model(self, recipe: Any, declaration: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
+        for pattern, message, hint in sharding.broken_rules(declaration, self.rules):
+            yield ("rules", pattern), message, hint
         self.divisions(declaration)
         if recipe.task.loss.on_mesh() is None:
             raise declaration.misfit(f"a mesh cannot divide what {recipe.task.loss.type} computes", "use cross_entropy", "loss")

@@ -58,15 +58,15 @@ def divisions(declaration: Declaration, parts: int, rules: Mapping[str, str | No
     return found
 
 
-def broken_rules(declaration: Declaration, rules: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
-    """(what is wrong, how to mend it) of rules that speak of no weight, or of an axis that a weight has not."""
+def broken_rules(declaration: Declaration, rules: Mapping[str, str | None]) -> Iterator[tuple[str, str, str]]:
+    """(pattern, what is wrong, how to mend it) of rules that speak of no weight, or of an axis that a weight has not."""
     weights = list(declaration.all_weights())
     for pattern, axis in rules.items():
         matched = [weight for weight in weights if fnmatch.fnmatchcase(weight.path, pattern)]
         if not matched:
-            yield f"no weight matches {pattern!r}", "seqcfg plan lists the weights"
+            yield pattern, f"no weight matches {pattern!r}", "seqcfg plan lists the weights"
         for weight in [one for one in matched if axis is not None and axis not in one.axes][:1]:
-            yield f"{weight.path} has no axis {axis!r}", f"it has {', '.join(weight.axes) or 'none'}; null keeps copies"
+            yield pattern, f"{weight.path} has no axis {axis!r}", f"it has {', '.join(weight.axes) or 'none'}; null keeps copies"
 
 
 def _below(node: Declaration) -> Iterator[tuple[str, Declaration]]:

@@ -68,9 +68,9 @@ def _check_strategy(tree: Node, built: Built, root: Declaration) -> list[Problem
         return []
     problems = ProblemList()
     try:
-        for field, message, hint in strategy.check_model(built.recipe, root):
-            path = ("training", "strategy", *parse_path(field))
-            problems.append(problem_at(tree.nearest(path)[1], path, "E0401", message, hint))
+        for keys, message, hint in strategy.check_model(built.recipe, root):
+            found, node = tree.nearest(("training", "strategy", *keys))
+            problems.append(problem_at(node, found, "E0401", message, hint, at_key=len(keys) > 1))
     except Misfit as misfit:
         problems.append(locate(misfit, root, tree, built))
     return list(problems)

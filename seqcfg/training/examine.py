@@ -72,7 +72,9 @@ class Examiner:
         """{path: gradient} of an update from these batches, before clipping, computed on one device."""
         names = assign_weights(self._experiment.declaration, self._training)
         gradients_of = LossGradients(self._task, self._experiment.declaration, self._training, names, Devices()).compiled()
-        values = {name: variable.read_value() for name, variable in (self._state.weights | self._state.adapters | self._state.masks).items()}
+        values = {
+            name: variable.read_value() for name, variable in (self._state.weights | self._state.adapters | self._state.masks).items()
+        }
         scaling = self._state.under("loss_scale/")
         scale = scaling["scale"].read_value() if scaling else tf.constant(1.0)
         sums: Any = None
