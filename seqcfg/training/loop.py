@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from seqcfg.distribution.devices import Devices
-from seqcfg.distribution.on_mesh import OnMesh
 from seqcfg.errors import UserError
 from seqcfg.lazy import np, tf
 from seqcfg.runs.machine import resident_bytes
@@ -16,12 +15,12 @@ from seqcfg.tasks.held_out import HeldOutLoss
 from seqcfg.training.examine import Examiner
 from seqcfg.training.journal import Journal
 from seqcfg.training.keeping import Keeper
-from seqcfg.training.mesh_step import MeshStep
+from seqcfg.training.mesh_step import step_on
 from seqcfg.training.meter import Meter
 from seqcfg.training.profiling import Profiler
 from seqcfg.training.progress import TrainingProgress
 from seqcfg.training.state import State
-from seqcfg.training.step import MEASURED, TrainingStep
+from seqcfg.training.step import MEASURED
 from seqcfg.training.stopping import Stopping
 
 
@@ -57,8 +56,7 @@ class TrainingLoop:
         self._training = experiment.recipe.training
         self._state, self._inputs, self._keeper, self._journal, self._stopping = state, inputs, keeper, journal, stopping
         self._devices, self._is_stopped = devices, False
-        make = MeshStep if isinstance(devices, OnMesh) else TrainingStep
-        self._step = make(experiment.recipe.task, experiment.declaration, self._training, state, devices, inputs.loader.augmentation)
+        self._step = step_on(devices, experiment, state, inputs.loader.augmentation)
         self._held_out = HeldOutLoss(experiment.recipe.task, experiment.declaration, self._training.precision)
         self.done = int(state.step.numpy())
         self._examiner = Examiner(experiment, inputs.codecs, inputs.loader, state)

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 from seqcfg.distribution.assign import assign, read
+from seqcfg.distribution.devices import Devices
 from seqcfg.distribution.on_mesh import OnMesh
 from seqcfg.lazy import np, tf
 from seqcfg.training.settings import Training
@@ -47,7 +48,8 @@ class MeshStep(TrainingStep):
 
     def _run_from_host(self, iterator: Any, count: Any) -> dict[str, Any]:
         """As `run` of every step."""
-        rows, skipped = [], int(self._host.skipped.numpy())
+        rows: list[list[float]] = []
+        skipped = int(self._host.skipped.numpy())
         while len(rows) < int(count) and not bool(self.stop.numpy()) and int(self._host.skipped.numpy()) == skipped:
             rows.append(self._one_update(iterator))
             self._follow()
@@ -113,6 +115,14 @@ class MeshStep(TrainingStep):
         for variable, there in self._pairs:
             if not variable.shape.rank:
                 self._mesh.assign(there, variable.read_value())
+
+
+def step_on(devices: Devices, experiment: Any, state: State, augmentation: dict[str, list[Any]]) -> TrainingStep:
+    """The training step of an experiment for these devices."""
+    task, training = experiment.recipe.task, experiment.recipe.training
+    if isinstance(devices, OnMesh):
+        return MeshStep(task, experiment.declaration, training, state, devices, augmentation)
+    return TrainingStep(task, experiment.declaration, training, state, devices, augmentation)
 
 
 def _spread(state: State, mesh: OnMesh, parts: dict[str, tuple[tuple[int, ...], int | None]]) -> State:
