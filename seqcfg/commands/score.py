@@ -28,7 +28,8 @@ def command(
     """Writes the log-probability (nats, end of sentence included) of each target, given its source, with the model in RUN.
 
     text: the log-probability. tsv: line number, log-probability, score by which the search would rank it, tokens with the end.
-    jsonl: one object a line. The perplexity of all lines is said at the end. Lines are read and files written as by decode.
+    jsonl: one object a line. The perplexity of all lines is said at the end. Lines are read and files written as by decode, and those of
+    more than decoding.max_source_length tokens are cut on both sides, which is said.
     """
     from seqcfg.data.line_stream import LineStream
     from seqcfg.evaluation.answering import answer
@@ -65,7 +66,8 @@ class Judge:
             raise UserError(f"the task {task.type} needs sources", hint="add --source FILE, line n of which belongs to line n of --target")
         settings = trained.experiment.recipe.decoding or Decoding()
         partners = partners_of(trained, settings, say)
-        self._scorer = Scorer(task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision, partners)
+        parts = (task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision, partners)
+        self._scorer = Scorer(*parts, longest_target=settings.max_source_length)
         self._style = Style(style, tokens_of=target_codec_of(task, trained.codecs, "leave out --tokens").tokens if tokens else None)
         self._sums = {"lines": 0, "tokens": 0, "words": 0, "bytes": 0}
         self._total = 0.0
@@ -95,6 +97,7 @@ class Judge:
         found = [f"{sums['lines']} lines, log-probability {self._total:.6g}"]
         per = {unit: math.exp(min(700.0, -self._total / sums[f"{unit}s"])) for unit in ("token", "word", "byte")}
         found.append("perplexity " + ", ".join(f"{value:.6g} per {unit}" for unit, value in per.items()))
-        if self._scorer.num_cut:
-            found.append(f"{self._scorer.num_cut} sources were longer than decoding.max_source_length and were cut")
+        for count, what in ((self._scorer.num_cut, "sources"), (self._scorer.num_cut_targets, "targets")):
+            if count:
+                found.append(f"{count} {what} were longer than decoding.max_source_length and were cut")
         return found

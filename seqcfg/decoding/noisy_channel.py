@@ -25,8 +25,9 @@ class ChannelRanker:
 
     def __init__(self, settings: NoisyChannel, members: list[Member], decoding: Any):
         self._weight = settings.weight
+        limit = decoding.max_source_length  # of lines that are read, and so of what they are to be explained by
         scorers = {
-            one.role: Scorer(one.task, one.declaration, one.weights, one.codecs, decoding, one.precision, partners=[]) for one in members
+            one.role: Scorer(one.task, one.declaration, one.weights, one.codecs, decoding, one.precision, [], limit) for one in members
         }
         self._back, self._prior = scorers["channel"], scorers.get("channel_prior")
 

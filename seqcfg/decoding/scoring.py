@@ -34,12 +34,13 @@ class Scored(NamedTuple):
 class Scorer:
     """Log-probabilities of given outputs, all positions at once; in float32 they are those of `Decoder` to rounding.
 
-    The arguments are those of `Decoder`. `num_cut` counts sources that were longer than `max_source_length`.
+    The arguments are those of `Decoder`. `num_cut` counts sources that were longer than `max_source_length`, and `num_cut_targets`
+    targets of more than `longest_target` tokens, which are cut like them: attention to all of a long one takes memory by its square.
     """
 
     def __init__(
         self, task: Any, declaration: Any, weights: dict[str, Any], codecs: dict[str, Any], settings: Any, precision: str = "float32",
-        partners: list[Member] | None = None,
+        partners: list[Member] | None = None, longest_target: int | None = None,
     ):  # fmt: skip
         if partners is None and (settings.ensemble or settings.fusion):
             raise UserError("the runs that decoding.ensemble and decoding.fusion name cannot be used here", hint="use 'seqcfg score'")
@@ -48,7 +49,8 @@ class Scorer:
         joining = [one for one in partners or [] if one.role in ("model", "prior")]
         self._members = [first, *(one._replace(weights=as_variables(one.weights)) for one in joining)]
         self._traced: Any = None
-        self.num_cut = 0
+        self._longest_target = longest_target
+        self.num_cut = self.num_cut_targets = 0
 
     def score(self, sources: list[str], targets: list[str], progress: Callable[[int], None] | None = None) -> list[Scored]:
         """One result per pair, in order; `progress` is told how many pairs are done.
@@ -74,6 +76,9 @@ class Scorer:
         inputs, ids, id_lengths = self._task.encode_pairs(self._codecs, sources, targets)
         inputs, lengths, num_cut = cut(inputs, self._settings.max_source_length)
         self.num_cut += num_cut
+        if self._longest_target:
+            short, id_lengths, num_cut = cut({"ids": ids, "ids_length": id_lengths}, self._longest_target)
+            ids, self.num_cut_targets = short["ids"], self.num_cut_targets + num_cut
         others = [cut(member.encoded(sources), self._settings.max_source_length)[0] for member in self._members[1:]]
         block = Block([inputs, *others], {}, lengths, lengths, lengths)
         results: list[Any] = [None] * len(sources)

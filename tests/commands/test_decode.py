@@ -18,6 +18,7 @@ from seqcfg.commands.score import command as score
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
 from seqcfg.evaluation.answerer import Answerer, Asked
+from seqcfg.evaluation.written import one_line
 from tests.evaluation.small_run import make_run
 
 LINES = ["seven", "", "twenty two", "eight hundred and three", "  ", "one"]
@@ -47,6 +48,32 @@ def test_as_many_lines_come_out_as_went_in_whatever_they_hold(run):
     assert len(lines) == 9 and lines[1] == lines[2] == lines[8] == ""
     assert "2 lines held NUL or bytes that are not UTF-8, now U+FFFD: line 5, 6" in result.stderr
     assert "1 lines were longer than decoding.max_source_length and were cut" in result.stderr
+
+
+ODD = (
+    b"\xef\xbb\xbfone\n\n  \ntwenty\ttwo\r\n\xff\xfe\nnu\0ll\n"
+    + b"word " * 10_000
+    + "\nU+2028 \u2028 ends no line\x0c nor does this\nlast".encode()
+)
+
+
+def test_odd_lines_have_one_result_each_whatever_the_files_and_formats_are(run, tmp_path):
+    (tmp_path / "in").write_bytes(ODD)
+    (tmp_path / "in.gz").write_bytes(gzip.compress(ODD))
+    cut = ("--set", "decoding.max_source_length=32")
+    call(decode, run, "--input", tmp_path / "in", "--output", tmp_path / "out", *cut)
+    texts = (tmp_path / "out").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    assert len(texts) == 9 and [place for place, text in enumerate(texts) if not text] == [1, 2]
+    call(decode, run, "--input", tmp_path / "in.gz", "--output", tmp_path / "out.gz", "--format", "jsonl", *cut)
+    entries = [json.loads(line) for line in gzip.decompress((tmp_path / "out.gz").read_bytes()).decode().split("\n")[:-1]]
+    assert [(one["line"], one_line(one["text"])) for one in entries] == list(enumerate(texts, 1))
+    table = call(decode, run, "--input", "-", "--format", "tsv", *cut, input=ODD).stdout
+    rows = [row.split("\t") for row in table.removesuffix("\n").split("\n")]
+    assert [(int(row[0]), row[1], row[2]) for row in rows] == [(n, "1", text.replace("\t", " ")) for n, text in enumerate(texts, 1)]
+    scored = call(score, run, "--source", tmp_path / "in", "--target", tmp_path / "in.gz", "--format", "tsv", *cut)
+    columns = [row.split("\t") for row in scored.stdout.splitlines()]
+    assert [row[0] for row in columns] == [str(n) for n in range(1, 10)] and all(float(row[1]) < 0 for row in columns)
+    assert columns[6][3] == "32" and "2 targets were longer than decoding.max_source_length and were cut" in scored.stderr
 
 
 def test_n_best_scores_and_tokens_are_written_in_order(run):

@@ -12,7 +12,7 @@ from seqcfg.metrics.error_rate import CharacterErrorRate, PhonemeErrorRate, Word
 from seqcfg.metrics.labels import F1, Precision, Recall
 from seqcfg.metrics.ranking import Accuracy, MeanAveragePrecision
 from seqcfg.metrics.rouge import Rouge
-from tests.metrics.test_additive import FIRST, LISTS, REFERENCES
+from tests.metrics.test_additive import FIRST, LISTS, REFERENCES, WORDS
 
 
 def value(metric, hypothesis, *references):
@@ -63,6 +63,13 @@ def test_phonemes_forgive_stress_and_take_the_nearest_pronunciation():
     assert value(PhonemeErrorRate(keep_stress=False), "T AH0 M EY1", "T AH0 M EY2") == 0.0
     assert value(PhonemeErrorRate(), "T AH0 M AA1", "T AH0 M EY1 X Y", "T AH0 M AA1 T") == pytest.approx(20.0)
     assert value(PhonemeErrorRate(ignored=["SIL"]), "SIL T AH", "T AH SIL") == 0.0
+
+
+def test_phoneme_errors_are_jiwer_s_word_errors_over_phonemes():
+    spell = {word: f"{'PTKBDGMN'[number % 8]} {'AEIOU'[number % 5]}H{number % 3}" for number, word in enumerate(WORDS)}
+    said, written = ([" ".join(spell[word] for word in text.split()) for text in texts] for texts in (REFERENCES, FIRST))
+    found = PhonemeErrorRate().compute(written, [[one] for one in said])
+    assert 10 < found.value < 90 and found.value == pytest.approx(100 * jiwer.wer(said, written))
 
 
 @pytest.mark.parametrize("variant", ["1", "2", "L"])
