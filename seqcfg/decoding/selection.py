@@ -39,13 +39,14 @@ def by_bank(totals: Any, banks: Any, width: int) -> tuple[Any, Any]:
     """
     size = totals.shape[1] * extent(totals, 2)
     flat, bank = tf.reshape(totals, [-1, size]), tf.reshape(banks, [-1, size])
-    order = tf.range(size)
-    is_before = (flat[:, None] > flat[..., None]) | ((flat[:, None] == flat[..., None]) & (order < order[:, None]))  # [batch, one, other]
-    rank = tf.math.count_nonzero(is_before & (bank[:, None] == bank[..., None]), axis=-1, dtype=tf.int32)
-    most = tf.reduce_max(bank, axis=-1, keepdims=True) + 1
+    order = tf.argsort(flat, direction="DESCENDING", stable=True)
+    order = tf.gather(order, tf.argsort(tf.gather(bank, order, batch_dims=1), stable=True), batch_dims=1)  # by bank, the best first
+    flat, bank = tf.gather(flat, order, batch_dims=1), tf.gather(bank, order, batch_dims=1)
+    rank = tf.range(size) - tf.searchsorted(bank, bank)
+    most = bank[:, -1:] + 1
     turn = tf.where(flat == IMPOSSIBLE, size * most, rank * most + most - 1 - bank)
     places = largest(-tf.cast(turn, tf.float32), width)[1]
-    return tf.gather(flat, places, batch_dims=1), places
+    return tf.gather(flat, places, batch_dims=1), tf.gather(order, places, batch_dims=1)
 
 
 def without_copies(values: Any, sequences: Any) -> Any:

@@ -30,6 +30,22 @@ class TabularStepper:
         return {"state": state}, tf.gather_nd(fixed["table"], tf.stack([rows, state], axis=1))
 
 
+class Attentive(TabularStepper):
+    """Looks at three source positions, of which sentences have two or three, as its state says."""
+
+    def start(self, inputs, max_length):
+        fixed, moving = super().start(inputs, max_length)
+        return fixed | {"look": inputs["look"], "is_real": inputs["is_real"]}, moving | {
+            "coverage": tf.zeros(tf.shape(inputs["look"])[::2])
+        }
+
+    def step(self, fixed, moving, tokens, index):
+        new, logits = super().step(fixed, {"state": moving["state"]}, tokens, index)
+        rows = tf.range(tf.shape(tokens)[0]) // (tf.shape(tokens)[0] // tf.shape(fixed["table"])[0])
+        look = tf.gather_nd(fixed["look"], tf.stack([rows, new["state"]], axis=1))
+        return new | {"coverage": moving["coverage"] + look}, logits
+
+
 def tables(number: int, vocabulary: int, seed: int = 0, sharpness: float = 2.0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, sharpness, [number, STATES, vocabulary]).astype(np.float32)
 

@@ -10,6 +10,7 @@ from seqcfg.decoding.greedy import Greedy
 from seqcfg.decoding.lingvo_beam import LingvoBeam
 from tests.decoding.tabular import (
     STATES,
+    Attentive,
     TabularStepper,
     all_outputs,
     log_probability,
@@ -143,22 +144,6 @@ def test_what_is_over_in_short_buffers_is_the_result_of_long_ones(search):
     assert np.asarray(long.is_over).all() and 10 < is_over.sum() < 190
     both = [(ours, theirs) for ours, theirs, over in zip(outputs_of(short), outputs_of(long), is_over, strict=True) if over]
     assert_same([ours for ours, _ in both], [theirs for _, theirs in both])
-
-
-class Attentive(TabularStepper):
-    """Looks at three source positions, of which sentences have two or three, as its state says."""
-
-    def start(self, inputs, max_length):
-        fixed, moving = super().start(inputs, max_length)
-        return fixed | {"look": inputs["look"], "is_real": inputs["is_real"]}, moving | {
-            "coverage": tf.zeros(tf.shape(inputs["look"])[::2])
-        }
-
-    def step(self, fixed, moving, tokens, index):
-        new, logits = super().step(fixed, {"state": moving["state"]}, tokens, index)
-        rows = tf.range(tf.shape(tokens)[0]) // (tf.shape(tokens)[0] // tf.shape(fixed["table"])[0])
-        look = tf.gather_nd(fixed["look"], tf.stack([rows, new["state"]], axis=1))
-        return new | {"coverage": moving["coverage"] + look}, logits
 
 
 @pytest.mark.parametrize("formula, cap", [("gnmt", 1.0), ("lingvo", 0.5), ("average", 1.0)])

@@ -7,16 +7,19 @@ claimed holds for beams that keep every hypothesis; in plain graphs, in XLA and 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqcfg.component.reserved_ids import END, NUM_RESERVED, START, UNKNOWN
+from seqcfg.component.reserved_ids import END, NUM_RESERVED, PAD, START, UNKNOWN
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.greedy import Greedy
 from seqcfg.decoding.rules import Ruled
-from tests.decoding.tabular import STATES, TabularStepper, tables
+from seqcfg.decoding.word_list import OfListedWords, WordList
+from tests.decoding.tabular import STATES, Attentive, TabularStepper, tables
 
 WORDS = 4
 VOCABULARY = NUM_RESERVED + WORDS
@@ -51,12 +54,12 @@ class Outputs:
         return np.take_along_axis(scores, places, axis=1), places
 
 
-def run(search, table, longest, mode="graph", stepper=None, **rules):
+def run(search, table, longest, mode="graph", stepper=None, limits=None, **rules):
     stepper = stepper or TabularStepper(table.shape[-1])
     inputs = {"table": tf.constant(table)} | {name: tf.constant(value) for name, value in rules.items()}
 
     def call(inputs):
-        return search(stepper, inputs, longest)
+        return search(stepper, inputs, longest, limits=limits)
 
     if mode != "eager":
         call = tf.function(call, autograph=False, jit_compile=mode == "xla")
@@ -76,50 +79,94 @@ def assert_best(found, outputs, wanted):
     assert same >= np.isfinite(scores).sum() * 0.999, "ties of float32 are rarer than that"
 
 
-def constraints(number):
-    """Name, the rule's inputs for so many models, what the stepper is wrapped with, and which outputs may be."""
-    prefixes = [(), (4,), (5, 4), (6, 6, 7)]
-    phrases = [((4, 5),), ((7,),), ((5,), (6,)), ((6, 4, 5),)]
-    rows = np.arange(number) % 4
-    floors = (np.arange(number) % 5).astype(np.int32)
+class Case(NamedTuple):
+    """One constraint: what the search is told, what the stepper is wrapped with, and which outputs [models, outputs] may be."""
 
-    def padded(one, size=3):
-        return [*one, *[0] * (size - len(one))]
+    name: str
+    may: np.ndarray
+    rules: dict = {}
+    wrap: Callable = Ruled
+    search: dict = {}
+    limits: np.ndarray | None = None
 
-    def has(tokens, phrase):
-        return any(tokens[start : start + len(phrase)] == phrase for start in range(len(tokens) - len(phrase) + 1))
 
-    def distinct(size):
-        return lambda tokens: len({tokens[i : i + size] for i in range(len(tokens) - size + 1)}) == max(0, len(tokens) - size + 1)
+PREFIXES = [(), (4,), (5, 4), (6, 6, 7)]
+PHRASES = [((4, 5),), ((7,),), ((5,), (6,)), ((6, 4, 5),)]
+WORD_LIST = WordList(words=["a", "ba", "bc"])
 
-    prefix_rule = {
-        "rule_prefix": np.array([padded(prefixes[row]) for row in rows], np.int32),
-        "rule_prefix_length": np.array([len(prefixes[row]) for row in rows], np.int32),
+
+class Letters:
+    """a, b, c and a space."""
+
+    vocabulary = VOCABULARY
+
+    def encode(self, texts):
+        return [[4 + "abc ".index(letter) for letter in text] for text in texts]
+
+
+def padded(one, size=3):
+    return [*one, *[0] * (size - len(one))]
+
+
+def has(tokens, phrase):
+    return any(tokens[start : start + len(phrase)] == phrase for start in range(len(tokens) - len(phrase) + 1))
+
+
+def is_distinct(tokens, size):
+    runs = [tokens[i : i + size] for i in range(len(tokens) - size + 1)]
+    return len(set(runs)) == len(runs)
+
+
+def is_listed(tokens):
+    return all(word in WORD_LIST.words for word in "".join("abc "[one - 4] for one in tokens).split(" ")) if tokens else True
+
+
+def constraints(table, outputs, longest):
+    """Every constraint over these models, each model with its own."""
+    number = np.arange(len(table))
+    kind = number % 4
+    floors, limits = (number % (longest + 1)).astype(np.int32), (longest - number % (longest + 1)).astype(np.int32)
+
+    def may(allows, period=1):
+        found = np.array([[allows(tokens, row) for tokens in outputs.tokens] for row in range(period)])
+        return found[number % period]
+
+    prefix = {
+        "rule_prefix": np.array([padded(PREFIXES[row]) for row in kind], np.int32),
+        "rule_prefix_length": np.array([len(PREFIXES[row]) for row in kind], np.int32),
     }
-    phrase_rule = {
-        "rule_phrases": np.array([[padded(one) for one in (*phrases[row], (), ())[:2]] for row in rows], np.int32),
-        "rule_phrases_length": np.array([[len(one) for one in (*phrases[row], (), ())[:2]] for row in rows], np.int32),
+    phrases = {
+        "rule_phrases": np.array([[padded(one) for one in (*PHRASES[row], (), ())[:2]] for row in kind], np.int32),
+        "rule_phrases_length": np.array([[len(one) for one in (*PHRASES[row], (), ())[:2]] for row in kind], np.int32),
+        "rule_phrases_limit": np.full([len(table)], longest, np.int32),
     }
-    yield "prefix", prefix_rule, {}, lambda t, m: t[: len(prefixes[m % 4])] == prefixes[m % 4], 4
-    yield "phrases", phrase_rule, {"with_phrases": True}, lambda t, m: all(has(t, one) for one in phrases[m % 4]), 4
-    yield "floor", {"rule_floor": floors}, {}, lambda t, m: len(t) >= m % 5, 5
-    for size in (1, 2):
-        yield f"distinct {size}", {}, {"distinct_ngrams": size}, lambda t, m, size=size: distinct(size)(t), 1
-    both = {"distinct_ngrams": 2}
-    yield "prefix and distinct", prefix_rule, both, lambda t, m: t[: len(prefixes[m % 4])] == prefixes[m % 4] and distinct(2)(t), 4
+    begins = may(lambda t, m: t[: len(PREFIXES[m])] == PREFIXES[m], 4)
+    contains = may(lambda t, m: all(has(t, one) for one in PHRASES[m]), 4)
+    yield Case("prefix", begins, prefix)
+    yield Case("phrases", contains, phrases, lambda stepper: Ruled(stepper, with_phrases=True))
+    yield Case("floor", outputs.lengths >= floors[:, None], {"rule_floor": floors})
+    yield Case("limit", outputs.lengths <= limits[:, None], limits=limits)
+    for size in (1, 2, 3):
+        yield Case(f"distinct {size}", may(lambda t, m, n=size: is_distinct(t, n)), wrap=lambda stepper, n=size: Ruled(stepper, n))
+    both = begins & may(lambda t, m: is_distinct(t, 2))
+    yield Case("prefix and distinct", both, prefix, lambda stepper: Ruled(stepper, 2))
+    yield Case("least length", may(lambda t, m: len(t) >= 2), search={"min_length": 2})
+    yield Case("word list", may(lambda t, m: is_listed(t)), wrap=lambda stepper: OfListedWords(stepper, WORD_LIST.trie(Letters())))
+    state = outputs.states[np.arange(len(outputs.tokens)), outputs.lengths]
+    margin = table[:, state, END] >= np.delete(table, [PAD, START, UNKNOWN], axis=2).max(-1)[:, state] - np.float32(1.0)
+    yield Case("margin of the end", margin | (outputs.lengths == longest), search={"eos_margin": 1.0})
 
 
-def constrained(table, longest, mode="graph", count=2):
+def constrained(table, longest, mode="graph", count=2, penalty=("average", 1.0), names=None):
     """Whether each constraint's best outputs are found, as (name, found, outputs, wanted)."""
     outputs = Outputs(table, longest)
-    for name, rules, wrapped, allows, period in constraints(len(table)):
-        may = np.array([[allows(tokens, model) for tokens in outputs.tokens] for model in range(period)])
-        may = may[np.arange(len(table)) % len(may)]
-        if name == "phrases":
-            rules = rules | {"rule_phrases_limit": np.full([len(table)], longest, np.int32)}
-        stepper = Ruled(TabularStepper(VOCABULARY), **wrapped)
-        found = run(Beam(width=WORDS**longest, n_best=count), table, longest, mode, stepper, **rules)
-        yield name, found, outputs, outputs.best("average", 1.0, count, may=may)
+    formula, exponent = penalty
+    for case in constraints(table, outputs, longest):
+        if names and case.name not in names:
+            continue
+        search = Beam(width=WORDS**longest, n_best=count, formula=formula, length_penalty=exponent, **case.search)
+        found = run(search, table, longest, mode, case.wrap(TabularStepper(VOCABULARY)), case.limits, **case.rules)
+        yield case.name, found, outputs, outputs.best(formula, exponent, count, may=case.may)
 
 
 @pytest.mark.parametrize("formula, exponent", PENALTIES)
@@ -146,11 +193,34 @@ def test_thousands_of_models_with_outputs_of_five_words(formula, exponent):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ["graph", "xla"])
-def test_every_constraint_on_a_thousand_models(mode):
-    for seed in range(10):
-        for _, found, outputs, wanted in constrained(tables(100, VOCABULARY, seed=seed), 3, mode):
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_every_constraint_under_every_penalty_on_models_with_outputs_of_five_words(penalty):
+    for seed in range(4):
+        for _, found, outputs, wanted in constrained(tables(100, VOCABULARY, seed=seed), 5, penalty=penalty):
             assert_best(found, outputs, wanted)
+
+
+@pytest.mark.slow
+def test_every_constraint_compiled():
+    for _, found, outputs, wanted in constrained(tables(200, VOCABULARY, seed=51), 3, "xla"):
+        assert_best(found, outputs, wanted)
+
+
+@pytest.mark.slow
+def test_coverage_on_two_thousand_models_with_outputs_of_five_words():
+    for seed in range(20):
+        table, number = tables(100, VOCABULARY, seed=seed), 100
+        draw = np.random.default_rng(seed)
+        is_real = np.arange(3) < np.array([2, 3] * 50)[:, None]
+        look = draw.dirichlet([0.3] * 3, [number, STATES]).astype(np.float32) * is_real[:, None]
+        formula, cap = [("gnmt", 1.0), ("lingvo", 0.5)][seed % 2]
+        outputs = Outputs(table, 5)
+        visited = np.arange(6) <= outputs.lengths[:, None]
+        got = (look[:, outputs.states] * visited[..., None]).sum(2)  # [models, outputs, source]
+        extra = 0.6 * np.where(is_real[:, None], np.log(np.clip(got, 0.001, cap)), 0.0).sum(-1)
+        search = Beam(width=WORDS**5, formula=formula, length_penalty=0.7, coverage_penalty=0.6)
+        found = run(search, table, 5, stepper=Attentive(VOCABULARY), look=look, is_real=is_real)
+        assert_best(found, outputs, outputs.best(formula, 0.7, 1, extra))
 
 
 @pytest.mark.slow
