@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.component.reserved_ids import END, PAD, START
+from seqcfg.decoding.cumulative import cumulative_logsumexp
 from seqcfg.decoding.stepwise_logits import stepwise_logits
 from seqcfg.lazy import tf
 
@@ -85,4 +86,4 @@ def _recursion(blank: Any, entered: Any) -> Any:
     is a blank of 0 for what is never entered.
     """
     so_far = tf.pad(tf.cumsum(tf.where(blank > NEVER / 2, blank, 0.0), axis=1), [[0, 0], [1, 0]])
-    return tf.maximum(so_far + tf.math.cumulative_logsumexp(entered - so_far, axis=1), NEVER)
+    return tf.maximum(so_far + cumulative_logsumexp(entered - so_far), NEVER)

@@ -91,4 +91,4 @@ def soft_stops(p: Any, before: Any) -> Any:
 def hard_stops(p: Any, before: Any) -> Any:
     """1 at the first position from the last stop on where p is 1; all 0 where there is none, or was none before."""
     p = p * tf.cumsum(before, -1)
-    return p * tf.math.cumprod(1 - p, -1, exclusive=True)
+    return p * tf.cast(tf.cumsum(p, -1, exclusive=True) < 0.5, p.dtype)
