@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+CLIENTS = {"model.tflite": "tflite", "model.onnx": "onnx_model", "encode.onnx": "onnx_model", "frames.onnx": "onnx_model"}
+EXTRAS = {"tflite": "litert", "onnx_model": "onnx"}
+
 
 @click.command()
 @click.argument("model", type=click.Path())
@@ -18,11 +21,12 @@ import click
     help="File of one input per line, plain or .gz, or for speech a sound, a folder of them or a manifest; - is standard input.",
 )  # fmt: skip
 @click.option("--scores", is_flag=True, help="Write the score behind each output, after a tab.")
-@click.option("--threads", default=1, show_default=True, help="Threads that TFLite may use.")
+@click.option("--threads", default=1, show_default=True, help="Threads that the engine may use.")
 def command(model: str, source: str, scores: bool, threads: int) -> None:
-    """Runs MODEL on lines: a folder that `seqcfg export` wrote, or the model.tflite in one.
+    """Runs MODEL on inputs: a folder that `seqcfg export` wrote, or the model.tflite or model.onnx in one.
 
-    A TFLite model needs ai-edge-litert alone. A SavedModel is run by TensorFlow Serving, `seqcfg serve` or a client of docs/exporting.md.
+    A TFLite model needs ai-edge-litert alone, an ONNX model onnxruntime. A SavedModel is run by TensorFlow Serving,
+    `seqcfg serve` or a client of docs/exporting.md.
     """
     answer = _opened(Path(model), threads)
     for given in _sounds(source, answer.about) if answer.about["input"] == "audio" else _lines(source):
@@ -52,13 +56,17 @@ def _sounds(source: str, about: dict[str, Any]) -> Iterator[Any]:
 
 
 def _opened(place: Path, threads: int) -> Any:
-    """What answers a list of texts with (text, score) each."""
+    """What answers a list of inputs with (text, score) each."""
     from seqcfg.errors import UserError
-    from seqcfg.export.probe import CLIENTS
+    from seqcfg.export.probe import CLIENTS as PROGRAMS
 
     folder = place.parent if place.is_file() else place
-    if not (folder / "model.tflite").is_file():
-        raise UserError(f"{folder} holds no model.tflite", hint="name a folder such as RUN/exports/tflite-float32/1")
+    name = next((client for file, client in CLIENTS.items() if (folder / file).is_file()), None)
+    if name is None:
+        raise UserError(f"{folder} holds no model.tflite and no model.onnx", hint="name a folder such as RUN/exports/tflite-float32/1")
     client = ModuleType("client")
-    SourceFileLoader("client", str(CLIENTS / "tflite.py")).exec_module(client)
+    try:
+        SourceFileLoader("client", str(PROGRAMS / f"{name}.py")).exec_module(client)
+    except ModuleNotFoundError as error:
+        raise UserError(f"{error.name} is missing, which runs such models", hint=f"pip install 'seqcfg[{EXTRAS[name]}]'") from error
     return client.Model(str(folder), threads)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.component.reserved_ids import END, PAD, START
-from seqcfg.decoding.cumulative import cumulative_logsumexp
 from seqcfg.decoding.stepwise_logits import stepwise_logits
 from seqcfg.layers.portable import PORTABLE
 from seqcfg.lazy import tf
@@ -96,7 +95,7 @@ def _recursion(scores: Any, entered: Any) -> Any:
     if PORTABLE.get():
         return _recursion_by_doubling(scores, entered)
     so_far = tf.cumsum(scores, axis=1)
-    x = so_far + cumulative_logsumexp(entered - (so_far - scores))
+    x = so_far + tf.math.cumulative_logsumexp(entered - (so_far - scores), axis=1)
     return _shifted(tf.maximum(x, NEVER), NEVER)
 
 

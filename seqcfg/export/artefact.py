@@ -58,7 +58,9 @@ class Export:
         place = self._trained.run.exports / exporter.label
         final = place / str(exporter.version)
         if self._is_of_sounds and not exporter.takes_sounds:
-            raise UserError(f"{exporter.label}: exports models that read texts, and this one hears", hint="--format saved_model or tflite")
+            raise UserError(
+                f"{exporter.label}: exports models that read texts, and this one hears", hint="--format saved_model, tflite or onnx"
+            )
         partial = final.with_name(f"{final.name}.partial")
         place.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)

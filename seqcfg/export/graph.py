@@ -27,13 +27,13 @@ def exported_module(trained: Any, include_tokenizer: bool) -> tuple[Any, dict[st
     Raises UserError where the recipe decodes with what a graph of one model does not do.
     """
     task = trained.experiment.recipe.task
-    _refuse_what_is_outside(trained.experiment.recipe.decoding or Decoding())
+    refuse_what_is_outside(trained)
     module = new_module(trained)
     search = search_of(trained, module.weights)
     signatures = {"ids": concrete(lambda **inputs: ids_outputs(search(cut(inputs, trained))), specs(trained))}
     score = scoring_of(trained, module.weights)
     if hasattr(task, "encode_pairs"):
-        signatures["score_ids"] = concrete(score, specs(trained) | _target_specs())
+        signatures["score_ids"] = concrete(score, specs(trained) | target_specs())
     if not include_tokenizer:
         signatures = {"serving_default": signatures["ids"]} | {name: call for name, call in signatures.items() if name != "ids"}
         module.signatures_by_name = signatures
@@ -79,14 +79,16 @@ def scoring_of(trained: Any, weights: dict[str, Any]) -> Any:
         member = Member(recipe.task, trained.declaration, weights, trained.codecs, trained.precision)
         stepper = recipe.task.stepper(member.view())
         logits = tf.cast(stepper.logits(cut(inputs, trained), target, target_length), tf.float32)
-        found = -tf.nn.sparse_softmax_cross_entropy_with_logits(target, logits)
+        found = tf.gather(tf.nn.log_softmax(logits), target, batch_dims=2)  # a converted cross entropy underflows
         found = tf.where(tf.sequence_mask(target_length, tf.shape(target)[1]), found, 0.0)
         return {"log_probabilities": tf.reduce_sum(found, axis=1), "token_log_probabilities": found, "lengths": target_length}
 
     return score
 
 
-def _refuse_what_is_outside(settings: Any) -> None:
+def refuse_what_is_outside(trained: Any) -> None:
+    """Raises UserError where the recipe decodes with what is not part of the graph of one model."""
+    settings: Any = trained.experiment.recipe.decoding or Decoding()
     for field in OUTSIDE:
         if getattr(settings, field):
             raise UserError(f"decoding.{field}: exported graphs do not do that", hint=f"export without it: --set decoding.{field}=null")
@@ -143,7 +145,8 @@ def specs(trained: Any) -> dict[str, Any]:
     return {name: tf.TensorSpec([None] * value.ndim, value.dtype, name=name) for name, value in example.items()}
 
 
-def _target_specs() -> dict[str, Any]:
+def target_specs() -> dict[str, Any]:
+    """Signature of outputs that are given to be scored."""
     return {
         "target": tf.TensorSpec([None, None], tf.int32, name="target"),
         "target_length": tf.TensorSpec([None], tf.int32, name="target_length"),

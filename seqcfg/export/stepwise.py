@@ -11,16 +11,16 @@ INDEX, POSITIONS, TOKENS = "index", "positions", "tokens"
 
 
 def flat(state: Any, prefix: str) -> dict[str, Any]:
-    """A nested dict of tensors as {"prefix_key_key": tensor}; the names are Python's identifiers."""
+    """A nested dict of tensors, or of buffers that hold one, as {"prefix_key_key": tensor}; the names are Python's identifiers."""
     if not isinstance(state, dict):
-        return {prefix: state}
+        return {prefix: state[0] if isinstance(state, tuple) else state}
     return {name: value for key in state for name, value in flat(state[key], f"{prefix}_{key}".replace("-", "_")).items()}
 
 
 def nested(tensors: dict[str, Any], pattern: Any, prefix: str) -> Any:
     """The inverse of `flat`: a state of the same keys as the pattern."""
     if not isinstance(pattern, dict):
-        return tensors[prefix]
+        return type(pattern)(tensors[prefix]) if isinstance(pattern, tuple) else tensors[prefix]
     return {key: nested(tensors, value, f"{prefix}_{key}".replace("-", "_")) for key, value in pattern.items()}
 
 

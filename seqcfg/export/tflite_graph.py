@@ -34,7 +34,7 @@ def signatures_of(
             weights[path] = IntegerRows(trained.weights[path], is_per_row=precision == "dynamic_int8")
     products = IntegerProducts(_chosen(ranges_of(trained, pairs), integer_layers)) if precision == "int8" else None
     member = Member(task, trained.declaration, weights, trained.codecs, trained.precision)
-    specs, inputs, cut = _inputs_of(trained)
+    specs, inputs, cut = inputs_of(trained, rows=1)
     needs = trained.experiment.recipe.decoding.search.needs if trained.experiment.recipe.decoding else "tokens"
     before = PORTABLE.set(True)
     try:
@@ -42,8 +42,7 @@ def signatures_of(
         if needs == "tokens":
             signatures = stepwise(lambda: task.stepper(member.view(products=products)), specs, inputs)
         elif needs == "frames":
-            heard = lambda **named: task.offered(member.view(products=products), needs).start(inputs(**named), 1)[0]  # noqa: E731
-            signatures = {"frames": graph.concrete(heard, specs)}
+            signatures = {"frames": graph.concrete(lambda **named: frames_of(task, member.view(products=products), inputs(**named)), specs)}
         if with_search:
             search = graph.search_of(trained, weights, products=products)
             signatures["decode"] = graph.concrete(lambda **named: graph.ids_outputs(search(cut(inputs(**named)))), specs)
@@ -52,12 +51,18 @@ def signatures_of(
     return module, signatures
 
 
-def _inputs_of(trained: Any) -> tuple[dict[str, Any], Any, Any]:
-    """What the signatures take, of one sentence or sound; the function of it that gives what searches read; what cuts that."""
+def inputs_of(trained: Any, rows: int | None) -> tuple[dict[str, Any], Any, Any]:
+    """What signatures of so many rows take; the function of it that gives what searches read; what cuts that."""
     if trained.experiment.recipe.task.is_of_sounds:
-        return waveforms.specs(rows=1), functools.partial(waveforms.positions_of, trained), dict
-    specs = {name: tf.TensorSpec([1, *spec.shape[1:]], spec.dtype, name=name) for name, spec in graph.specs(trained).items()}
+        return waveforms.specs(rows), functools.partial(waveforms.positions_of, trained), dict
+    specs = {name: tf.TensorSpec([rows, *spec.shape[1:]], spec.dtype, name=name) for name, spec in graph.specs(trained).items()}
     return specs, dict, functools.partial(graph.cut, trained=trained)
+
+
+def frames_of(task: Any, w: Any, inputs: dict[str, Any]) -> dict[str, Any]:
+    """What a search over frames reads: log-probabilities `scores` [n, frames, vocabulary], the blank's under id 0, and `num_frames` [n]."""
+    heard = task.offered(w, "frames").start(inputs, 1)[0]
+    return {"scores": heard["frames"], "num_frames": heard["num_frames"]}
 
 
 def _chosen(ranges: dict[str, Any], patterns: tuple[str, ...]) -> dict[str, Any]:

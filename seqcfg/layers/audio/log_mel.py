@@ -11,7 +11,7 @@ from seqcfg.component.types import NonNegativeFloat, PositiveFloat, PositiveInt
 from seqcfg.errors import UserError
 from seqcfg.initializers.draw import normal
 from seqcfg.layers.audio.framing import Edges, Framing, Place
-from seqcfg.layers.audio.spectrum import MelScale, Window, fourier_tables, mel_filters, window
+from seqcfg.layers.audio.spectrum import MelScale, Window, mel_filters, window
 from seqcfg.layers.audio.whole import UtteranceLayer
 from seqcfg.layers.portable import PORTABLE
 from seqcfg.layers.sequence import Sequence
@@ -144,17 +144,9 @@ class LogMel(UtteranceLayer, type="log_mel"):
         if self.pre_emphasis:
             earlier = frames[:, :, :-1] if self.framing.before else tf.concat([frames[:, :, :1], frames[:, :, :-1]], -1)
             current = current - self.pre_emphasis * earlier
-        shape = window(self.window, size)
-        if PORTABLE.get():  # other engines have no complex numbers
-            parts = (
-                tf.tensordot(current, tf.constant(table[:size] * shape[:, None], tf.float32), 1) for table in fourier_tables(self._fft_size)
-            )
-            power = tf.add_n([tf.square(part) for part in parts])
-            return tf.sqrt(power) if self.spectrum == "magnitude" else power
+        shape = tf.constant(window(self.window, size), tf.float32)
         # rfft would pad by itself, but not where there is no frame at all
-        found = tf.signal.rfft(
-            tf.pad(current * tf.constant(shape, tf.float32), [[0, 0], [0, 0], [0, self._fft_size - size]]), [self._fft_size]
-        )
+        found = tf.signal.rfft(tf.pad(current * shape, [[0, 0], [0, 0], [0, self._fft_size - size]]), [self._fft_size])
         return tf.abs(found) if self.spectrum == "magnitude" else tf.square(tf.math.real(found)) + tf.square(tf.math.imag(found))
 
     def _bands(self, spectrum: Any) -> Any:

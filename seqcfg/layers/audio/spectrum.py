@@ -51,12 +51,6 @@ def hertz(mels: Any, scale: MelScale) -> Any:
     return np.where(mels < knee, mels * SLANEY_HZ_PER_MEL, above)
 
 
-def fourier_tables(size: int) -> tuple[Any, Any]:
-    """cos and -sin of 2 pi n k / size, float64 [size, size / 2 + 1]: products with them are the parts of a real signal's transform."""
-    angles = 2 * np.pi * (np.outer(np.arange(size), np.arange(size // 2 + 1)) % size) / size
-    return np.cos(angles), -np.sin(angles)
-
-
 @functools.lru_cache(maxsize=16)
 def mel_filters(num_bins: int, fft_size: int, sample_rate: int, lower: float, upper: float, scale: MelScale, sides: str, norm: str) -> Any:
     """float64 [fft_size / 2 + 1, num_bins]: triangles whose corners are evenly spaced in mels from `lower` to `upper` Hz.

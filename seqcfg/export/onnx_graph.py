@@ -1,0 +1,47 @@
+"""The signatures of an ONNX export: the whole search, the steps of one, and scores of given outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seqcfg.decoding.member import Member
+from seqcfg.decoding.settings import Decoding
+from seqcfg.errors import UserError
+from seqcfg.export import graph
+from seqcfg.export.stepwise import stepwise
+from seqcfg.export.tflite_graph import frames_of, inputs_of
+from seqcfg.layers.portable import PORTABLE
+
+
+def signatures_of(trained: Any, with_search: bool) -> tuple[Any, dict[str, Any]]:
+    """(module, signatures), concrete functions of any number of rows: `decode`, the search, where that is asked for.
+
+    Where it goes token by token, `encode` and `step`; where it reads frames, `frames`; of models that read texts `score`. The
+    module holds the weights, which signatures do not keep alive.
+    """
+    recipe, module = trained.experiment.recipe, graph.new_module(trained)
+    task, needs = recipe.task, (recipe.decoding or Decoding()).search.needs
+    if not hasattr(task, "encode_pairs"):
+        raise UserError(f"a {task.type} task cannot be exported to ONNX", hint="export it as saved_model")
+    graph.refuse_what_is_outside(trained)
+    member = Member(task, trained.declaration, module.weights, trained.codecs, trained.precision)
+    specs, inputs, cut = inputs_of(trained, rows=None)
+
+    def decode(**named: Any) -> Any:
+        return graph.ids_outputs(search(cut(inputs(**named))))
+
+    before = PORTABLE.set(True)
+    try:
+        signatures: dict[str, Any] = {}
+        if needs == "tokens":
+            signatures = stepwise(lambda: task.stepper(member.view()), specs, inputs)
+        elif needs == "frames":
+            signatures = {"frames": graph.concrete(lambda **named: frames_of(task, member.view(), inputs(**named)), specs)}
+        if not task.is_of_sounds:
+            signatures["score"] = graph.concrete(graph.scoring_of(trained, module.weights), specs | graph.target_specs())
+        if with_search:
+            search = graph.search_of(trained, module.weights)
+            signatures["decode"] = graph.concrete(decode, specs)
+        return module, signatures
+    finally:
+        PORTABLE.reset(before)
