@@ -29,7 +29,8 @@ class Model:
         self._decode_ids = tokenizer(folder, self.about["target_tokenizer"])[1]
         self._options = onnxruntime.SessionOptions()
         self._options.intra_op_num_threads = self._options.inter_op_num_threads = threads
-        self._folder, self._sessions = folder, {}
+        self._folder = folder
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._names = [name[:-5] for name in os.listdir(folder) if name.endswith(".onnx")]
         for name in ["model"] if "model" in self._names else self._names:
             self._session(name)
