@@ -40,12 +40,12 @@ class ByLetters:
         return {"state": state}, tf.gather_nd(fixed["table"], tf.stack([rows, state], axis=1))
 
 
-def run(search, table, xla=False):
+def run(search, table, xla=False, longest=LONGEST):
     stepper = Spelt(ByLetters(), Letters())
 
     @tf.function(jit_compile=xla, autograph=False)
     def call(table):
-        return search(stepper, {"table": table}, LONGEST)
+        return search(stepper, {"table": table}, longest)
 
     return outputs_of(call(tf.constant(table)))
 
@@ -54,10 +54,10 @@ def text_of(tokens):
     return b"".join(SPELLINGS[token] for token in tokens)
 
 
-def by_text(table):
+def by_text(table, longest=LONGEST):
     """{text: log-probabilities of every way to write it}."""
     found = defaultdict(list)
-    for length in range(LONGEST + 1):
+    for length in range(longest + 1):
         for tokens in itertools.product(range(4, 8), repeat=length):
             total, state = 0.0, 0
             for fed, following in zip((START, *tokens), (*tokens, END)):
@@ -95,6 +95,21 @@ def test_summed_paths_give_a_text_the_probability_of_all_its_ways(xla):
         assert given[0] == text_of(only[0][1]) == best
         changed += best != max(ways, key=lambda text: max(ways[text]))
     assert changed > 3, "in none of the models did summing matter"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("longest, models, at_once", [(4, 200, 20), (5, 4, 1)])
+@pytest.mark.parametrize("merge", ["best", "sum"])
+def test_merged_paths_of_many_models_with_outputs_of_five_tokens(merge, longest, models, at_once):
+    table = random_tables(models, 8, seed=longest, sharpness=0.7)
+    search = Beam(width=4**longest, n_best=1, length_penalty=0.0, merge=merge)
+    for start in range(0, models, at_once):
+        part = table[start : start + at_once]
+        for row, outputs in zip(part, run(search, part, longest=longest), strict=True):
+            ways = by_text(log_softmax(row), longest)
+            values = {text: max(totals) if merge == "best" else np.logaddexp.reduce(totals) for text, totals in ways.items()}
+            best = max(values, key=values.get)
+            assert text_of(outputs[0][1]) == best and outputs[0][0] == pytest.approx(values[best], abs=3e-5)
 
 
 def test_a_narrow_merging_beam_holds_more_texts_than_one_that_keeps_all_paths():
