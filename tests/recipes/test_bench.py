@@ -126,3 +126,20 @@ def test_decoding_is_measured_with_equal_work_for_all(bench, tmp_path):
     assert [row["tokens"] for row in untrained["rows"]] == [12, 12] and untrained["fixed_length"] == 4
     assert [(row["batch"], row["width"]) for row in untrained["rows"]] == [(2, 2), (1, 1)]
     assert all(row["sentences_per_cpu_second"] > 0 for row in untrained["rows"])
+
+
+@pytest.mark.slow
+def test_a_long_file_is_killed_in_the_middle_and_whole_in_the_end():
+    done = subprocess.run([sys.executable, BENCH, "long-files", "--lines", "12000"], capture_output=True, text=True, check=True)
+    result = json.loads(done.stdout)["result"]
+    assert (result["lines"], result["killed"]["lines"]["first"]) == (12000, 1)
+    assert 6000 <= result["went_on"]["lines"]["first"] - 1 < 12000
+    for part in ("killed", "went_on"):
+        assert result[part]["mib"]["most"] >= result[part]["mib"]["most_in_the_first_fifth"] >= 0
+
+
+@pytest.mark.slow
+def test_the_first_output_is_timed_from_the_start_of_a_process():
+    done = subprocess.run([sys.executable, BENCH, "first-output", "--times", "1", "--cold"], capture_output=True, text=True, check=True)
+    result = json.loads(done.stdout)["result"]
+    assert result["cold"] and result["cpu_seconds"]["median"] > 0 and result["seconds"]["most"] > 0
