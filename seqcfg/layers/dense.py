@@ -9,6 +9,7 @@ from seqcfg.component.kinds import Initializer, Layer
 from seqcfg.component.types import Activation, PositiveInt
 from seqcfg.initializers.glorot import GlorotUniform
 from seqcfg.layers.activation import activate
+from seqcfg.layers.static_shape import reshaped
 from seqcfg.lazy import tf
 
 
@@ -39,6 +40,4 @@ def affine(x: Any, kernel: Any, bias: Any = None) -> Any:
         y = tf.nn.bias_add(y, bias)
     if x.shape.rank == 2:
         return y
-    y = tf.reshape(y, tf.concat([tf.shape(x)[:-1], [kernel.shape[1]]], 0))
-    y.set_shape([*x.shape[:-1], kernel.shape[1]])
-    return y
+    return reshaped(y, [*x.shape[:-1], kernel.shape[1]], x)

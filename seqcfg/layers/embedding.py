@@ -9,6 +9,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Initializer, Layer
 from seqcfg.component.types import PositiveInt
 from seqcfg.initializers.sqrt_dim import SqrtDimNormal
+from seqcfg.layers.static_shape import reshaped
 from seqcfg.lazy import tf
 
 
@@ -39,8 +40,5 @@ class Embedding(Layer, type="embedding"):
         """hidden [..., dim] -> one score per id [..., vocabulary]: the inner products with the rows, never scaled."""
         if w.context.products is not None:
             return w.product(hidden, tf.transpose(w.table), name="project")
-        vocabulary = w.table.shape[0]
         scores = tf.matmul(tf.reshape(hidden, [-1, self.dim]), w.table, transpose_b=True)
-        scores = tf.reshape(scores, tf.concat([tf.shape(hidden)[:-1], [vocabulary]], 0))
-        scores.set_shape([*hidden.shape[:-1], vocabulary])
-        return scores
+        return reshaped(scores, [*hidden.shape[:-1], w.table.shape[0]], hidden)

@@ -19,15 +19,17 @@ class Shared(NamedTuple):
 
     def written(self, index: Any, new: Any, for_xla: bool) -> Shared:
         """With `new` [sentences * width, heads, 1, dim] at position `index`."""
-        sentences, heads, time, width, dim = tf.unstack(tf.shape(self.buffer))
-        slab = tf.transpose(tf.reshape(new, [sentences, width, heads, dim]), [0, 2, 1, 3])  # [sentences, heads, width, dim]
+        heads, dim = new.shape[1], new.shape[3]
+        time, width = tf.unstack(tf.shape(self.buffer))[2:4]
+        slab = tf.transpose(tf.reshape(new, [-1, width, heads, dim]), [0, 2, 1, 3])  # [sentences, heads, width, dim]
         if for_xla:
             zero = tf.constant(0)
             slab, places = slab[:, :, tf.newaxis], tf.stack([zero, zero, index, zero, zero])
             buffer = xla_ops.xla_dynamic_update_slice(input=self.buffer, update=slab, indices=places)
         else:
-            flat = tf.reshape(self.buffer, [sentences, heads, time, width * dim])
-            buffer = tf.reshape(write(flat, index, tf.reshape(slab, [sentences, heads, 1, width * dim])), tf.shape(self.buffer))
+            flat = tf.reshape(self.buffer, [-1, heads, time, width * dim])
+            written = write(flat, index, tf.reshape(slab, [-1, heads, 1, width * dim]))
+            buffer = tf.reshape(written, [-1, heads, time, width, dim])
         return Shared(with_static_shape(buffer, self.buffer.shape))
 
     def grown(self, more: Any) -> Shared:
@@ -89,14 +91,15 @@ def write(buffer: Any, index: Any, new: Any) -> Any:
     """
     if PORTABLE.get():
         return _scattered(buffer, index, new)
-    shape, zero = tf.shape(buffer), tf.constant(0)
-    flat = tf.reshape(buffer, [shape[0] * shape[1], shape[2] * shape[3]])
-    begin, end = tf.stack([zero, index * shape[3]]), tf.stack([zero, (index + 1) * shape[3]])
-    values = tf.reshape(new, [shape[0] * shape[1], shape[3]])
+    heads, dim = new.shape[1], tf.shape(new)[3] if new.shape[3] is None else new.shape[3]
+    zero, time = tf.constant(0), tf.shape(buffer)[2]
+    flat = tf.reshape(buffer, [-1, time * dim])
+    begin, end = tf.stack([zero, index * dim]), tf.stack([zero, (index + 1) * dim])
+    values = tf.reshape(new, [-1, dim])
     flat = tf.raw_ops.TensorStridedSliceUpdate(
         input=flat, begin=begin, end=end, strides=tf.constant([1, 1]), value=values, begin_mask=1, end_mask=1
     )
-    return with_static_shape(tf.reshape(flat, shape), buffer.shape)
+    return with_static_shape(tf.reshape(flat, [-1, heads, time, dim]), buffer.shape)
 
 
 def _scattered(buffer: Any, index: Any, new: Any) -> Any:

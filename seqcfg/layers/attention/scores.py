@@ -5,24 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.layers.dropout import dropout
+from seqcfg.layers.static_shape import reshaped
 from seqcfg.lazy import tf
 
 
 def split_heads(x: Any, num_heads: int) -> Any:
     """[batch, time, heads * head_dim] -> [batch, heads, time, head_dim]."""
-    shape = tf.shape(x)
     if x.shape[1] == 1:  # one position: nothing to transpose
-        return tf.reshape(x, [shape[0], num_heads, 1, x.shape[-1] // num_heads])
-    x = tf.reshape(x, [shape[0], shape[1], num_heads, x.shape[-1] // num_heads])
+        return reshaped(x, [x.shape[0], num_heads, 1, x.shape[-1] // num_heads], x)
+    x = reshaped(x, [x.shape[0], x.shape[1], num_heads, x.shape[-1] // num_heads], x)
     return tf.transpose(x, [0, 2, 1, 3])
 
 
 def merge_heads(x: Any) -> Any:
     """[batch, heads, time, head_dim] -> [batch, time, heads * head_dim]."""
-    shape, heads, head_dim = tf.shape(x), x.shape[1], x.shape[3]
-    if x.shape[2] == 1:
-        return tf.reshape(x, [shape[0], 1, heads * head_dim])
-    return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [shape[0], shape[2], heads * head_dim])
+    rows, heads, time, head_dim = x.shape
+    if time == 1:
+        return reshaped(x, [rows, 1, heads * head_dim], x)
+    x = tf.transpose(x, [0, 2, 1, 3])
+    return reshaped(x, [rows, time, heads * head_dim], x)
 
 
 def attend(w: Any, queries: Any, keys: Any, values: Any, bias: Any, rate: float = 0.0, cap: float | None = None) -> Any:

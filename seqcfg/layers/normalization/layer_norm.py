@@ -8,7 +8,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Layer
 from seqcfg.component.types import PositiveFloat
 from seqcfg.initializers.constant import Ones
-from seqcfg.layers.static_shape import with_static_shape
+from seqcfg.layers.static_shape import reshaped
 from seqcfg.lazy import tf
 
 
@@ -37,7 +37,7 @@ class LayerNorm(Layer, type="layer_norm"):
         bias = w.stored("bias") if self.use_bias else tf.zeros([dim])
         rows = tf.cast(x if x.shape.rank == 2 else tf.reshape(x, [-1, dim]), tf.float32)
         y = tf.cast(normalize_rows(rows, gain, bias, self.epsilon), x.dtype)
-        return y if x.shape.rank == 2 else with_static_shape(tf.reshape(y, tf.shape(x)), x.shape)
+        return y if x.shape.rank == 2 else reshaped(y, list(x.shape), x)
 
 
 def normalize_rows(x: Any, gain: Any, bias: Any, epsilon: float) -> Any:
