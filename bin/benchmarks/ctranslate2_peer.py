@@ -88,6 +88,7 @@ def measured(translator, order, batch, width):
         "beam_size": width,
         "length_penalty": 1.0 if width > 1 else 0.0,
         "max_decoding_length": order["longest"],
+        "min_decoding_length": order["shortest"],
         "return_scores": True,
     }
     passes, begin = [], time.time()

@@ -6,13 +6,16 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
-PEER = Path(__file__).resolve().parent / "ctranslate2_peer.py"
+HERE = Path(__file__).resolve().parent
+PEER = HERE / "ctranslate2_peer.py"
+UNTRAINED = {"opennmt_tf": HERE / "opennmt_tf_decoding_peer.py", "joeynmt": HERE / "joeynmt_peer.py"}
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -30,6 +33,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--warm-up", type=int, default=1, help="passes before, in which XLA may compile")
     command.add_argument("--threads", type=int, default=1, help="threads of either tool; 0 leaves it to them")
     command.add_argument("--peer", help="a Python that has ctranslate2; left out, only seqcfg is measured")
+    command.add_argument(
+        "--opennmt-tf", metavar="PYTHON", help="a Python that has OpenNMT-tf; wants --fixed-length, as its weights are its own"
+    )
+    command.add_argument("--joeynmt", metavar="PYTHON", help="a Python that has JoeyNMT; wants --fixed-length, too")
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -49,6 +56,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             order = sorted(range(len(lines)), key=lambda place: -len(row["sources"][place]))  # as the peer sorts them
             same = sum(row["outputs"][place] == output for place, output in zip(order, peer["outputs"], strict=True))
             row["same_outputs"] = f"{same} of {len(lines)}"
+    for name, python in (("opennmt_tf", options.opennmt_tf), ("joeynmt", options.joeynmt)):
+        for row, peer in zip(rows, _untrained(options, name, python, experiment, codecs, lines, jobs) if python else [], strict=False):
+            row[f"{name}_per_cpu_second"] = round(peer["sentences"] / peer["cpu_seconds"], 2)
+            row[f"{name}_tokens"] = peer["tokens"]
+            row[f"times_{name}"] = round(row["sentences_per_cpu_second"] / row[f"{name}_per_cpu_second"], 2)
     for row in rows:
         del row["outputs"], row["sources"]
     return {"recipe": experiment.name, "lines": len(lines), "stop": options.stop, "fixed_length": options.fixed_length, "rows": rows}
@@ -76,18 +88,17 @@ def _ours(
 ) -> dict[str, Any]:
     from seqcfg.decoding.beam import Beam
     from seqcfg.decoding.decoder import Decoder
-    from seqcfg.decoding.settings import Decoding, LengthFloor, LengthLimit
+    from seqcfg.decoding.settings import Decoding, LengthLimit
 
     length = options.fixed_length
-    search: Any = Beam(width=width, stop=options.stop)  # one hypothesis and no penalty: greedy
+    search: Any = Beam(width=width, stop=options.stop, min_length=length)
     if width == 1:
         from seqcfg.decoding.greedy import Greedy
 
-        search = Greedy()
+        search = Greedy(min_length=length)
     settings = dataclasses.replace(experiment.recipe.decoding or Decoding(), search=search, batch_size=batch, xla=options.xla)
     if length:
-        limit, floor = LengthLimit(ratio=0.0), LengthFloor(offset=length)
-        settings = dataclasses.replace(settings, max_length=length, length_limit=limit, length_floor=floor)
+        settings = dataclasses.replace(settings, max_length=length, length_limit=LengthLimit(ratio=0.0))
     parts = (experiment.recipe.task, experiment.declaration, weights, codecs, settings, experiment.recipe.training.precision)
     decoder = Decoder(*parts, lexicon=lexicon)
     for _ in range(options.warm_up):
@@ -118,25 +129,52 @@ def _sources(experiment: Any, codecs: Any, lines: list[str]) -> list[list[int]]:
 def _theirs(options: argparse.Namespace, experiment: Any, weights: Any, codecs: Any, lines: list[str], jobs: Any) -> list[dict[str, Any]]:
     from seqcfg.lazy import np
 
-    vocabulary = codecs[experiment.recipe.task.target_tokenizer].vocabulary
-    pieces = ["<pad>", "<unk>", "<s>", "</s>", *(f"p{number}" for number in range(4, vocabulary))]
-    heads = next(one.component.num_heads for one in _nodes(experiment.declaration) if hasattr(one.component, "num_heads"))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "weights.npz"
         np.savez(file, **weights)
-        order = {
-            "weights": str(file),
-            "sources": [[pieces[number] for number in row] for row in _sources(experiment, codecs, lines)],
-            "pieces": pieces,
-            "heads": heads,
-            "longest": options.fixed_length or 100,
-            "shortest": options.fixed_length or 1,
-            "jobs": jobs,
-            "threads": options.threads,
-            "seconds": options.seconds,
-        }
-        done = subprocess.run([options.peer, str(PEER)], input=json.dumps(order), capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+        order = _order(options, experiment, codecs, lines, jobs)
+        order |= {"weights": str(file), "heads": order["sizes"]["heads"], "shortest": options.fixed_length or 1}
+        return _asked(options.peer, PEER, order)
+
+
+def _untrained(
+    options: argparse.Namespace, name: str, python: str, experiment: Any, codecs: Any, lines: list[str], jobs: Any
+) -> list[dict[str, Any]]:
+    """A tool with weights of its own, of the same sizes; outputs of one length make the work the same."""
+    if not options.fixed_length:
+        raise SystemExit(f"--{name.replace('_', '-')} wants --fixed-length")
+    return _asked(python, UNTRAINED[name], _order(options, experiment, codecs, lines, jobs))
+
+
+def _asked(python: str, script: Path, order: dict[str, Any]) -> list[dict[str, Any]]:
+    threads = str(order["threads"] or "")
+    environment = os.environ | ({"OMP_NUM_THREADS": threads} if threads else {})
+    done = subprocess.run([python, str(script)], input=json.dumps(order), stdout=subprocess.PIPE, text=True, check=True, env=environment)
+    found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _order(options: argparse.Namespace, experiment: Any, codecs: Any, lines: list[str], jobs: Any) -> dict[str, Any]:
+    """What every peer is told."""
+    vocabulary = codecs[experiment.recipe.task.target_tokenizer].vocabulary
+    pieces = ["<pad>", "<unk>", "<s>", "</s>", *(f"p{number}" for number in range(4, vocabulary))]
+    nodes = list(_nodes(experiment.declaration))
+    feed_forward = [one for one in nodes if hasattr(one.component, "hidden") and "/decoder/" in one.path]
+    sizes = {
+        "layers": len(feed_forward),
+        "width": feed_forward[0].inputs[0],
+        "hidden": feed_forward[0].component.hidden,
+        "heads": next(one.component.num_heads for one in nodes if hasattr(one.component, "num_heads")),
+    }
+    return {
+        "sources": [[pieces[number] for number in row] for row in _sources(experiment, codecs, lines)],
+        "pieces": pieces,
+        "sizes": sizes,
+        "longest": options.fixed_length or 100,
+        "jobs": jobs,
+        "threads": options.threads,
+        "seconds": options.seconds,
+    }
 
 
 def _nodes(node: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
+from seqcfg.component.types import NonNegativeInt
 from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.chain import Chain, Outputs
 from seqcfg.decoding.loop import State
@@ -19,6 +20,8 @@ class Greedy(Chain, type="greedy"):
 
     allow_unknown: bool = param(default=False, doc="Whether the unknown id may be produced.")
 
+    min_length: NonNegativeInt = param(default=0, is_later=True, doc="The shortest output, in tokens without the end id.")
+
     num_outputs = rows = 1
 
     def found(self, own: Outputs) -> Hypotheses:
@@ -28,9 +31,12 @@ class Greedy(Chain, type="greedy"):
     def choose(self, stepper: Any, logits: Any, must_end: Any, state: State) -> tuple[Any, Any]:
         """The best allowed token of each row and its log-probability under the whole vocabulary."""
         barred = [PAD, START] if self.allow_unknown else [PAD, START, UNKNOWN]
-        values, ids = best_tokens(logits, min(len(barred) + 1, logits.shape[-1]))  # one of these is allowed
+        count = len(barred) + (2 if self.min_length else 1)
+        values, ids = best_tokens(logits, min(count, logits.shape[-1]))  # one of these is allowed
         total = total_of(stepper, logits, ids[:, 0], values[:, 0])
         is_barred = tf.reduce_any(ids[..., None] == tf.constant(barred), axis=-1)
+        if self.min_length:
+            is_barred |= (ids == END) & (state.index < self.min_length)
         best, places = largest(tf.where(is_barred, float("-inf"), values), 1)
         tokens = tf.where(must_end, END, tf.gather(ids, places[:, 0], batch_dims=1))
         chosen = tf.where(must_end, logits[:, END], best[:, 0])

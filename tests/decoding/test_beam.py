@@ -13,6 +13,7 @@ from tests.decoding.tabular import (
     Attentive,
     TabularStepper,
     all_outputs,
+    allowed,
     log_probability,
     log_softmax,
     next_state,
@@ -86,6 +87,22 @@ def test_scores_are_the_model_s_own_log_probabilities_over_the_penalty():
             assert score == pytest.approx(total / (len(tokens) + 1), abs=1e-4)
         assert [s for s, _ in outputs] == sorted((s for s, _ in outputs), reverse=True)
         assert len({tokens for _, tokens in outputs}) == len(outputs)
+
+
+def test_a_greedy_output_is_at_least_as_long_as_it_must_be_and_takes_the_best_word_until_then():
+    table = tables(60, vocabulary=7, seed=8)
+    table[:, :, END] += 3.0  # outputs want to end at once
+    assert {len(tokens) for [(_, tokens)] in outputs_of(run(Greedy(), table, 5))} > {0}
+    for one, [(score, tokens)] in zip(log_softmax(table), outputs_of(run(Greedy(min_length=3), table, 5)), strict=True):
+        found, state, fed = [], 0, START
+        while len(found) < 5:
+            state = next_state(state, fed, len(found))
+            fed = max([*allowed(7), *([END] if len(found) >= 3 else [])], key=lambda token, at=one[state]: at[token])
+            if fed == END:
+                break
+            found.append(fed)
+        assert tokens == tuple(found)
+        assert score == pytest.approx(log_probability(one, tokens), abs=1e-4)
 
 
 @pytest.mark.parametrize("search", [Beam(width=3, n_best=2), Greedy()], ids=["beam", "greedy"])
