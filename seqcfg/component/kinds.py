@@ -287,6 +287,8 @@ class Exporter(Component, kind="exporter"):
 class Strategy(Component, kind="strategy"):
     """Which devices and processes train: `start() -> Devices`, called before anything else is done with TensorFlow."""
 
+    spans_processes: ClassVar[bool] = False  # whether several processes train one run together
+
     def process(self) -> int:
         """The number of this process among those that train together, from 0."""
         return 0

@@ -65,9 +65,7 @@ class Mesh(Strategy, type="mesh"):
         unused = {
             "xla": ("is compiled for one device, and a mesh has several", "leave one of them out"),
             "weight_noise": ("would be drawn anew for each part of a divided weight", "leave one of them out"),
-            "adapters": ("are not divided with the weights they belong to", "train adapters on one device, or with mirrored"),
             "pruning": ("sorts all entries of a weight, which a mesh has in parts", "prune on one device, or with mirrored"),
-            "rematerialized": ("computes layers again in a way that a mesh cannot divide", "leave one of them out"),
         }
         for field, (why, hint) in unused.items():
             if getattr(training, field):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -74,9 +75,11 @@ class OnMesh(Devices):
 
         def call(*arguments: Any) -> Any:
             shapes = tuple(value.shape for value in tf.nest.flatten(arguments))
+            if shapes not in traced:  # a partial of its own for each, or TensorFlow would warn of many traces of one function
+                traced[shapes] = tf.function(functools.partial(compute), autograph=False)
             try:
                 with self._dtensor.default_mesh(self._mesh), _without_rewriting():
-                    return traced.setdefault(shapes, tf.function(compute, autograph=False))(*arguments)
+                    return traced[shapes](*arguments)
             except tf.errors.UnknownError as failure:
                 lines = [line for line in str(failure).splitlines() if "error:" in line] or str(failure).splitlines()
                 reason = lines[0].partition("error:")[2].strip() or lines[0]

@@ -43,7 +43,7 @@ class MeshStep(TrainingStep):
         self._part = devices.variable(tf.constant(0, tf.int64), None)  # which of a step's batches comes next
         self._sum_up = devices.function(self._sums_of_batch)
         self._add = devices.function(lambda one, other: tf.nest.map_structure(tf.add, one, other))
-        self._move = devices.function(self._moved)
+        self._move, self._end = devices.function(self._moved), devices.function(self._ended)
         self.run = self._run_from_host
 
     def _run_from_host(self, iterator: Any, count: Any) -> dict[str, Any]:
@@ -66,7 +66,9 @@ class MeshStep(TrainingStep):
             more = self._sum_up(self._mesh.rows(batch))
             gradients = more if gradients is None else self._add(gradients, more)
         self._is_settled = False
-        return self._mesh.whole(self._move(gradients)).numpy().tolist()
+        measured, is_finite = self._move(gradients)
+        self._end(is_finite)
+        return self._mesh.whole(measured).numpy().tolist()
 
     def _sums_of_batch(self, batch: dict[str, Any]) -> dict[str, list[Any]]:
         """Gradients, divided as their weights are whatever the shape of the batch; measurements are added to those of the parts before.
@@ -84,13 +86,18 @@ class MeshStep(TrainingStep):
             for learner, names in self._names.items()
         }
 
-    def _moved(self, gradients: dict[str, list[Any]]) -> Any:
-        """The update; returns [len(MEASURED)]."""
+    def _moved(self, gradients: dict[str, list[Any]]) -> tuple[Any, Any]:
+        """The learners' part of the update; returns [len(MEASURED)] and whether it was finite."""
         sums = read(self._sums_seen)
         assign(self._sums_seen, tf.zeros_like(sums))
         seen = dict(zip(self._sum_names, tf.unstack(sums), strict=True))
-        seen = self._change(read(self._state.step), gradients, seen, {})
-        return self._mesh.same(tf.stack([seen[name] for name in MEASURED]))
+        seen = self._learn(read(self._state.step), gradients, seen)
+        return self._mesh.same(tf.stack([seen[name] for name in MEASURED])), self._mesh.same(tf.math.is_finite(seen["norm"]))
+
+    def _ended(self, is_finite: Any) -> Any:
+        """What follows the learners, in a graph of its own: in theirs DTensor may read weights before they have their new values."""
+        self._finish({}, read(self._state.step), is_finite)
+        return is_finite
 
     def settle(self) -> None:
         """Brings the whole state of the host up to date."""

@@ -13,9 +13,10 @@ from seqcfg.lazy import np, tf
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.trace import read_steps, unknown
 from seqcfg.training.examine import Examination, Examiner
+from seqcfg.training.mesh_step import step_on
 from seqcfg.training.run import training_loader, warm_up
 from seqcfg.training.state import create_state
-from seqcfg.training.step import MEASURED, TrainingStep
+from seqcfg.training.step import MEASURED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,24 +36,37 @@ class Replay:
 
 
 def replay(experiment: Any, prepared: Any, run: RunDirectory, step: int, say: Callable[[str], None]) -> Replay:
-    """Recomputes an update; nothing in the run is changed. Raises UserError when the run has not come so far."""
-    training, rows = experiment.recipe.training, read_steps(run.folder)
+    """Recomputes an update on devices like those of the run; nothing in it is changed.
+
+    Raises UserError when the run has not come so far, or when several processes made it.
+    """
+    training = experiment.recipe.training
+    if training.strategy.spans_processes:
+        raise UserError(
+            f"{run.folder} was trained by several processes, whose sums one process does not make to the bit",
+            hint="train with {type: mirrored} or on one device to replay; 'seqcfg train' makes the steps after a checkpoint again",
+        )
+    rows = read_steps(run.folder)
     if step > max([len(rows), *(info.step for info in read.find(run.checkpoints))]):
         raise UserError(f"{run.folder} has not made update {step}", hint=f"it has made {len(rows)}")
+    devices = training.strategy.start()
     tf.config.experimental.enable_op_determinism()
     tf.random.set_seed(training.seed)
-    state = create_state(experiment.declaration, training)
+    with devices.scope():
+        state = create_state(experiment.declaration, training)
     start = _restore_before(run, step, state, say)
     if not start:
         warm_up(training, state, prepared, say)
     loader = training_loader(experiment, prepared)
-    machine = TrainingStep(experiment.recipe.task, experiment.declaration, training, state, augmentation=loader.augmentation)
+    machine = step_on(devices, experiment, state, loader.augmentation)
     parts = training.accumulate_batches
     iterator = iter(loader.dataset(start * parts, step * parts))
     while int(state.step.numpy()) < step - 1:
         machine.run(iterator, tf.constant(step - 1 - int(state.step.numpy())))
+    machine.settle()
     examination = Examiner(experiment, prepared.codecs, loader, state).examine(step - 1)
     each = machine.run(iterator, tf.constant(1))["each"].numpy()[0]
+    machine.settle()
     measured = dict(zip(MEASURED, each.tolist(), strict=True))
     return Replay(step, start, measured, examination, _agrees(rows, step, each), _differing(run, step, state))
 

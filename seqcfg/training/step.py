@@ -79,6 +79,12 @@ class TrainingStep:
 
     def _change(self, step: Any, gradients: Any, seen: Any, updates: Any) -> dict[str, Any]:
         """What follows from sums over all batches and replicas: new weights and all else that is kept."""
+        seen = self._learn(step, gradients, seen)
+        self._finish(updates, step, tf.math.is_finite(seen["norm"]))
+        return seen
+
+    def _learn(self, step: Any, gradients: Any, seen: Any) -> dict[str, Any]:
+        """The learners' part; returns what is measured."""
         seed = tf.stack([tf.constant(self._training.seed, tf.int32), tf.cast(step, tf.int32)])
         norms, skipped = [], tf.constant(0, tf.int64)
         for name, learning in self._learning.items():
@@ -86,9 +92,7 @@ class TrainingStep:
             norms.append(norm)
             skipped += tf.cast(is_left_out, tf.int64)
         assign(self._state.skipped, read(self._state.skipped) + skipped)
-        norm = tf.linalg.global_norm(norms)
-        self._finish(updates, step, tf.math.is_finite(norm))
-        return seen | {"norm": norm, "rate": next(iter(self._learning.values())).rate(step)}
+        return seen | {"norm": tf.linalg.global_norm(norms), "rate": next(iter(self._learning.values())).rate(step)}
 
     def _sums(self, batches: list[dict[str, Any]], step: Any) -> tuple[Any, Any, Any]:
         """Gradients and measurements summed over this replica's part of the batches; untrained weights as the last leaves them."""

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from seqcfg.checkpoints.read import find, load_arrays
+from seqcfg.errors import UserError
+from seqcfg.recipe.experiment import load
 from seqcfg.runs import records
+from seqcfg.runs.directory import RunDirectory
+from seqcfg.training.replay import replay
 
 RECIPE = str(Path(__file__).parent / "transformer.yaml")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 pytestmark = pytest.mark.xdist_group("processes")
 
 
@@ -35,8 +40,7 @@ def train(place, name, *settings):
         str(place / "prepared"),
         *options,
     ]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=500)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=500)
     assert done.returncode == 0, done.stderr
     return place / name
 
@@ -79,6 +83,59 @@ def test_losses_agree_for_a_hundred_steps_on_two_and_four_devices_and_the_same_m
         assert losses(run) == pytest.approx(losses(alone), rel=1e-4), axes
         assert len(losses(run)) == 100
     assert_same_bits(train(place, "again", mesh(2, 2), *steps), place / "mesh-2-2")
+
+
+GROUPS = (
+    "task.model.decoder.layers.1.layer={type: multi_head_attention, num_heads: 4, num_kv_heads: 2, causal: true, head_dim: 4, rotary: {}}"
+)
+LEARNERS = (
+    "training.learners={tables: {weights: ['*table'], optimizer: {type: sgd}, schedule: {type: constant, value: 0.1}, clip: {norm: 1.0}},"
+    " layers: {weights: ['*decoder*'], optimizer: {type: lion}, schedule: {type: constant, value: 0.001}, every_steps: 2}}"
+)
+GATED = "task.model.decoder.layers.2={type: residual, norm: {type: rms_norm}, layer: {type: feed_forward, hidden: 16, gating: glu}}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (
+            GROUPS,
+            GATED,
+            "task.model.output={type: dense, units: 260}",
+            "data.batching.packing=true",
+            "training.optimizer={type: adafactor}",
+        ),
+        ("training.precision=float16", "training.skip={outliers: {}, max_in_a_row: 3}", "training.accumulate_batches=2"),
+        ("training.clip.norm=null", LEARNERS),
+        ("training.rematerialized=['model/decoder/layers/*']", "training.adapters={weights: ['*kernel'], rank: 2}"),
+    ],
+    ids=["groups-gates-packing", "float16-skipping-accumulation", "learners-averages", "rematerialized-adapters"],
+)
+def test_what_layers_and_steps_can_do_they_can_do_on_a_mesh(place, request, settings):
+    name, rel = request.node.callspec.id, 1e-3 if "float16" in settings[0] else 1e-5
+    alone = train(place, f"{name}-alone", *settings)
+    several = train(place, name, mesh(2, 2), *settings)
+    assert losses(several) == pytest.approx(losses(alone), rel=rel)
+    one, other = state(alone), state(several)
+    for path, value in one.items():
+        np.testing.assert_allclose(other[path], value, rtol=100 * rel, atol=10 * rel, err_msg=path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", [mesh(1, 2), "training.strategy={type: mirrored}"], ids=["mesh", "mirrored"])
+def test_an_update_of_several_devices_is_replayed_to_the_bit(place, request, strategy):
+    run = train(place, f"replayed-{request.node.callspec.id}", strategy, "training.checkpoint.every_steps=2")
+    command = [sys.executable, "-m", "seqcfg", "replay", str(run), "--step", "4", "--cache-root", str(place / "prepared")]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    assert "have the run's bits; all variables have the bits of the checkpoint of this step" in done.stdout
+
+
+def test_what_several_processes_made_is_not_replayed(tmp_path):
+    experiment = load(RECIPE, ["training.strategy={type: multi_worker}"])
+    with pytest.raises(UserError, match="was trained by several processes"):
+        replay(experiment, None, RunDirectory(tmp_path), 1, print)
 
 
 @pytest.mark.slow

@@ -35,11 +35,10 @@ def environment(**more):
     return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | more
 
 
-def start(folder, name, *options, **more):
+def start(folder, name, *options, program=("-m", "seqcfg"), **more):
     command = [
         sys.executable,
-        "-m",
-        "seqcfg",
+        *program,
         "train",
         RECIPE,
         "--run",
@@ -51,12 +50,27 @@ def start(folder, name, *options, **more):
     return subprocess.Popen(command, env=environment(**more), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def start_two(folder, name, *options):
-    """Two processes of one run."""
+# A process that does not come back from its loop after so many updates.
+WAITING = """
+import sys, time
+from seqcfg.training.loop import TrainingLoop
+advance, steps = TrainingLoop._advance, int(sys.argv.pop(1))
+TrainingLoop._advance = lambda self, iterator: time.sleep(1000) if self.done >= steps else advance(self, iterator)
+from seqcfg.cli import main
+main()
+"""
+
+
+def start_two(folder, name, *options, waits_after=None):
+    """Two processes of one run, of which the second one stops working after some updates if that is said."""
     addresses = list(free_addresses(2))
     configs = [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}} for index in range(2)]
     strategy = ("--set", "training.strategy={type: multi_worker}")
-    return [start(folder, name, *strategy, *options, TF_CONFIG=json.dumps(config)) for config in configs]
+    programs = [("-m", "seqcfg"), ("-m", "seqcfg") if waits_after is None else ("-c", WAITING, str(waits_after))]
+    return [
+        start(folder, name, *strategy, *options, program=program, TF_CONFIG=json.dumps(config))
+        for config, program in zip(configs, programs, strict=True)
+    ]
 
 
 def ended(*processes):
@@ -136,9 +150,42 @@ def test_when_a_process_is_killed_the_other_ends_and_both_go_on_to_the_bits_of_a
     assert codes == [75, -9], errors
     assert "another process of this run is gone" in errors[0]
     assert time.monotonic() - killed < 60 + (killed - begun)  # bounded, on a machine that may be busy
-    end = find(place / "killed" / "checkpoints")[-1].step + 20
-    for name in ("killed", "undisturbed"):
-        codes, errors = ended(*start_two(place, name, *LONG, "--set", f"training.steps={end}"))
+    assert_goes_on_as_if_undisturbed(place, "killed")
+
+
+@pytest.mark.slow
+def test_when_a_process_stands_still_the_other_ends_and_both_go_on_to_the_bits_of_an_undisturbed_run(place):
+    begun = time.monotonic()
+    processes = start_two(place, "still", *LONG)
+    until_saved(place, "still")
+    processes[1].send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    error = processes[0].communicate(timeout=200)[1]
+    processes[1].kill()  # a process that stands still can only be killed
+    processes[1].communicate(timeout=60)
+    assert processes[0].returncode == 75, error
+    assert "another process of this run is gone" in error
+    assert time.monotonic() - stopped < 60 + (stopped - begun)
+    assert_goes_on_as_if_undisturbed(place, "still")
+
+
+@pytest.mark.slow
+def test_when_a_process_waits_for_something_else_the_other_ends_after_its_patience(place):
+    impatient = (*LONG, "--set", "training.strategy.patience_seconds=3")
+    processes = start_two(place, "waiting", *impatient, waits_after=40)
+    error = processes[0].communicate(timeout=200)[1]
+    processes[1].kill()
+    processes[1].communicate(timeout=60)
+    assert processes[0].returncode == 75, error
+    assert "another process of this run is gone" in error
+    assert find(place / "waiting" / "checkpoints")[-1].step <= 40
+
+
+def assert_goes_on_as_if_undisturbed(place, name):
+    """A run of two processes that lost one, started again, has the bits of one that lost none."""
+    end = find(place / name / "checkpoints")[-1].step + 20
+    for run in (name, f"{name}-undisturbed"):
+        codes, errors = ended(*start_two(place, run, *LONG, "--set", f"training.steps={end}"))
         assert codes == [0, 0], errors
-    one, other = weights(place, "killed"), weights(place, "undisturbed")
+    one, other = weights(place, name), weights(place, f"{name}-undisturbed")
     assert [path for path, value in one.items() if not np.array_equal(value, other[path])] == []

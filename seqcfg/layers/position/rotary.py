@@ -20,8 +20,8 @@ class Rotary(Record):
         """x [batch, heads, time, head_dim], positions [time] or [batch, time] -> x rotated. Angles are float32."""
         pairs = x.shape[-1] // 2
         frequencies = tf.exp(tf.range(pairs, dtype=tf.float32) * (-math.log(self.base) / pairs))
-        angles = tf.cast(positions, tf.float32)[..., tf.newaxis] * frequencies
-        angles = angles[tf.newaxis, tf.newaxis] if positions.shape.rank == 1 else angles[:, tf.newaxis]  # [batch, heads, time, pairs]
+        angles = tf.expand_dims(tf.cast(positions, tf.float32), -1) * frequencies  # a mesh has no rule for slices with new axes
+        angles = angles[tf.newaxis, tf.newaxis] if positions.shape.rank == 1 else tf.expand_dims(angles, 1)  # [batch, heads, time, pairs]
         cos, sin = tf.cast(tf.cos(angles), x.dtype), tf.cast(tf.sin(angles), x.dtype)
         if self.layout == "halves":
             first, second = tf.split(x, 2, -1)
