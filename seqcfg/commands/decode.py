@@ -116,13 +116,15 @@ def _listen(run: str, checkpoint: str, overrides: tuple[str, ...], style: str) -
     from seqcfg.decoding.settings import Decoding
     from seqcfg.evaluation.live import heard_so_far, show_changing, show_objects
     from seqcfg.tasks.frame_listening import listening_of
+    from seqcfg.tasks.partners import partners_of
     from seqcfg.tasks.trained import open_run
 
     trained: Any = open_run(run, checkpoint, overrides, say)
     recipe, codecs = trained.experiment.recipe, trained.codecs
-    parts = (recipe.task, trained.declaration, trained.weights, recipe.decoding or Decoding())
+    settings = recipe.decoding or Decoding()
+    parts = (recipe.task, trained.declaration, trained.weights, settings)
     rate = recipe.task.sample_rate_hz
-    listening = listening_of(*parts, precision=trained.precision)
+    listening = listening_of(*parts, precision=trained.precision, partners=partners_of(trained, settings, say))
     found = heard_so_far(listening, live_samples(sys.stdin.buffer, rate), rate, lambda ids: recipe.task.decode_ids(codecs, [ids])[0])
     if style == "jsonl":
         show_objects(found)

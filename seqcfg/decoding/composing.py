@@ -24,8 +24,7 @@ def compose(members: list[Member], settings: Any, views: list[Any], inputs: dict
     steppers = [first, *(member.task.stepper(w) for member, w in zip(members[1:], views[1:], strict=True))]
     stepper = steppers[0]
     if needs != "tokens":
-        fused = FusedFrames if needs == "frames" else FusedLattice
-        return stepper if len(members) == 1 else fused(first, steppers[1:], [member.weight for member in members[1:]])
+        return fused(needs, first, list(zip(steppers[1:], [member.weight for member in members[1:]], strict=True)))
     if len(members) > 1:
         average: Average = settings.ensemble.average if settings.ensemble else "probabilities"
         stepper = Mixture(steppers, [member.role for member in members], [member.weight for member in members], average)
@@ -42,3 +41,11 @@ def compose(members: list[Member], settings: Any, views: list[Any], inputs: dict
     if getattr(settings.search, "needs_hidden", False):
         stepper = Remembering(stepper)
     return stepper
+
+
+def fused(needs: str, scorer: Any, priors: list[tuple[Any, float]]) -> Any:
+    """What a search over frames or a lattice works with: the scorer, joined by priors with their weights where there are any."""
+    if not priors:
+        return scorer
+    kind = FusedFrames if needs == "frames" else FusedLattice
+    return kind(scorer, [prior for prior, _ in priors], [weight for _, weight in priors])

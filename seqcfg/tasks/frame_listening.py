@@ -6,7 +6,7 @@ from typing import Any
 
 from seqcfg.component.reserved_ids import PAD
 from seqcfg.decoding.ctc_greedy import CTCGreedy
-from seqcfg.decoding.member import as_variables
+from seqcfg.decoding.member import Member, as_variables
 from seqcfg.layers.create import view
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import np, tf
@@ -89,8 +89,10 @@ class FrameListening:
 
 
 def listening_of(
-    task: Any, declaration: Any, weights: dict[str, Any], settings: Any, chunk_ms: float = 320.0, precision: str = "float32"
-) -> Any:
+    task: Any, declaration: Any, weights: dict[str, Any], settings: Any, chunk_ms: float = 320.0, precision: str = "float32",
+    partners: list[Member] | None = None,
+) -> Any:  # fmt: skip
     """What hears a recipe's models as sound comes; raises UserError where the search needs the whole utterance."""
-    kind = FrameListening if isinstance(settings.search, CTCGreedy) and hasattr(task.model, "hear_on") else Listening
-    return kind(task, declaration, weights, settings, chunk_ms, precision)
+    if isinstance(settings.search, CTCGreedy) and hasattr(task.model, "hear_on"):
+        return FrameListening(task, declaration, weights, settings, chunk_ms, precision)
+    return Listening(task, declaration, weights, settings, chunk_ms, precision, partners)

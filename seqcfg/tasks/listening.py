@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from seqcfg.decoding.composing import fused
 from seqcfg.decoding.loop import State
-from seqcfg.decoding.member import as_variables
+from seqcfg.decoding.member import Member, as_variables
 from seqcfg.decoding.rows import like
 from seqcfg.errors import UserError
 from seqcfg.layers.create import view
@@ -31,20 +32,23 @@ class Listening:
     """One utterance, heard and written as it comes; the text is that of the whole utterance, whatever the chunks.
 
     Every chunk has the same number of samples, so each of the graphs is traced once. Layers must look back only: `UserError` names one
-    that does not. weights {path: array or variable}; settings: the recipe's decoding section, whose search must stream and be alone.
+    that does not. weights {path: array or variable}; settings: the recipe's decoding section, whose search must stream; partners: the
+    language model that it names.
     """
 
     def __init__(
-        self, task: Any, declaration: Any, weights: dict[str, Any], settings: Any, chunk_ms: float = 320.0, precision: str = "float32"
-    ):
+        self, task: Any, declaration: Any, weights: dict[str, Any], settings: Any, chunk_ms: float = 320.0, precision: str = "float32",
+        partners: list[Member] | None = None,
+    ):  # fmt: skip
         search = settings.search
         if not getattr(search, "streams", False) or not hasattr(task.model, "hear_on"):
             raise UserError(
                 f"a {search.type} search over a {task.model.type} model needs the whole utterance",
                 hint="take ctc with ctc_greedy or ctc_beam, a transducer with transducer_greedy or transducer_beam, or do not stream",
             )
-        if settings.has_partners:
-            raise UserError("other runs do not join in where text is written as sound comes", hint="leave them out, or do not stream")
+        if partners is None and settings.has_partners:
+            raise UserError("the other runs that decoding names cannot be used here", hint="use 'seqcfg decode'")
+        self._priors = [one._replace(weights=as_variables(one.weights)) for one in partners or []]
         self._task, self._declaration, self._search, self._precision = task, declaration, search, precision
         self._weights, self._size = as_variables(weights), settings.max_length
         self._step, self._lead = span(task.front_end.num_positions)
@@ -110,9 +114,9 @@ class Listening:
         frames, _ = w.front_end.step(Sequence(tf.zeros([1, self.chunk]), start=tf.constant(0)), ears, ears_moving)
         encoder, encoder_moving = w.model.begin(frames, self._size)
         heard, _ = w.model.hear_on(frames, encoder, encoder_moving)
-        lattice = w.model.scorer(self._search.needs)
         nothing = Sequence(heard.values[:, :0], tf.zeros([1, 0], tf.bool))
-        fixed, moving = lattice.start(nothing, self._size)
+        prompts = {f"{place}.{name}": value for place, one in enumerate(self._priors, 1) for name, value in one.encoded([""]).items()}
+        fixed, moving = self._scorer(w).start({"heard": nothing} | prompts, self._size)
         moving = tf.nest.map_structure(lambda part: tf.repeat(part, self._search.rows, axis=0), moving)
         own = self._search.first(1, self._size)
         state = Hearing(ears_moving, encoder_moving, tf.constant(0), own, moving, nothing.values, tf.constant([0]))
@@ -128,10 +132,15 @@ class Listening:
         real = tf.reduce_sum(tf.cast(heard.mask, tf.int32), axis=1)
         kept = tf.concat([state.frames[:, : state.num_frames[0]], heard.values], 1)
         lattice_fixed = fixed["lattice"] | {"frames": kept, "num_frames": state.num_frames + real}
-        own, moving = self._search_on(w.model.scorer(self._search.needs), lattice_fixed, state, is_last)
+        own, moving = self._search_on(self._scorer(w), lattice_fixed, state, is_last)
         index = state.index + tf.shape(frames.values)[1]
         new = Hearing(ears, encoder, index, own, moving, kept, state.num_frames + real)
         return new, *self._search.leading(own, is_last)
+
+    def _scorer(self, w: Any) -> Any:
+        """What the search works with, language models included."""
+        needs, heard = self._search.needs, Heard(w.model.scorer(self._search.needs))
+        return fused(needs, heard, [(one.task.stepper(one.view()), one.weight) for one in self._priors])
 
     def _search_on(self, lattice: Any, fixed: Any, state: Hearing, is_last: Any) -> tuple[Any, Any]:
         """The search's own state and the lattice's, as far as the frames reach."""
@@ -149,6 +158,19 @@ class Listening:
 
         _, own, moving = tf.while_loop(goes_on, advance, (start.index, start.own, start.moving))
         return own, moving
+
+
+class Heard:
+    """A model's scorer whose `start` takes what was heard under that name."""
+
+    def __init__(self, scorer: Any):
+        self._scorer = scorer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._scorer, name)
+
+    def start(self, inputs: dict[str, Any], max_length: Any) -> tuple[Any, Any]:
+        return self._scorer.start(inputs["heard"], max_length)
 
 
 def chunk_of(task: Any, step: int, milliseconds: float) -> int:

@@ -129,12 +129,6 @@ def test_a_beam_tells_while_it_hears_what_is_certain_and_what_may_change(run, tm
         assert later["text"].startswith(one["text"]) and later["seconds"] >= one["seconds"]
 
 
-def test_a_run_that_joins_in_is_refused_where_nobody_would_hear_it(run, tmp_path):
-    data = write(tmp_path / "a.wav", noise(0.5)).read_bytes()
-    chosen = ["--set", "decoding.search={type: ctc_beam}", "--set", "decoding.fusion={run: other}"]
-    assert "other runs do not join in" in str(decode(run, "--interactive", *chosen, stdin=data).exception)
-
-
 def test_what_needs_text_is_refused(run, tmp_path):
     assert "RUN reads sounds" in decode(run, "--input", "-", "--prefixes", str(tmp_path)).stderr
     assert "there is no such file" in str(decode(run, "--input", tmp_path / "no.wav").exception)

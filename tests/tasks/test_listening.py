@@ -1,12 +1,17 @@
 """A stream gives the text of the whole utterance, whatever pieces it comes in."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from seqcfg.component.reserved_ids import NUM_RESERVED, PAD
+from seqcfg.decoding.ctc_beam import CTCBeam
 from seqcfg.decoding.ctc_greedy import CTCGreedy
-from seqcfg.decoding.settings import Decoding
+from seqcfg.decoding.decoder import Decoder
+from seqcfg.decoding.member import Member
+from seqcfg.decoding.settings import Decoding, Fusion
 from seqcfg.decoding.transducer_beam import TransducerBeam
 from seqcfg.decoding.transducer_greedy import TransducerGreedy
 from seqcfg.errors import UserError
@@ -18,8 +23,12 @@ from seqcfg.layers.create import initial_values, view
 from seqcfg.layers.embedding import Embedding
 from seqcfg.layers.recurrent.bidirectional import Bidirectional
 from seqcfg.layers.recurrent.lstm import LSTM
+from seqcfg.models.ctc import CTC
+from seqcfg.models.language_model import LanguageModel
 from seqcfg.models.transducer import Transducer
 from seqcfg.plan.declaration import Declaration
+from seqcfg.tasks.frame_listening import listening_of
+from seqcfg.tasks.language_modeling import LanguageModeling
 from seqcfg.tasks.listening import Listening, span
 from seqcfg.tasks.recognition import Recognition
 from tests.decoding.tabular import outputs_of
@@ -68,6 +77,50 @@ def test_a_stream_gives_the_text_of_the_whole_utterance(name, tokens_per_frame):
         rest = listening.finish()
         assert sum(told, []) + rest == expected
         assert size > len(CLIP) or sum(map(len, told)) > 0  # something is certain before the end
+
+
+class Letters:
+    vocabulary = VOCABULARY
+
+    def encode(self, texts):
+        return [[ord(letter) - 97 + NUM_RESERVED for letter in text] for text in texts]
+
+    def decode(self, ids):
+        return ["".join(chr(97 + one) for one in row) for row in ids]
+
+
+def prior():
+    """A language model that is far from even."""
+    task = LanguageModeling(tokenizer="all", model=LanguageModel(embedding=Embedding(dim=5), decoder=LSTM(units=5)))
+    root = Declaration(task)
+    task.declare(root, {"all": VOCABULARY})
+    return Member(task, root, {path: 6.0 * value for path, value in initial_values(root, 5).items()}, CODECS, "float32", "prior", 0.6)
+
+
+CODECS = {"all": Letters()}
+
+
+BEAMS = [
+    pytest.param(TransducerBeam(width=4), marks=pytest.mark.slow, id="transducer"),
+    pytest.param(CTCBeam(width=4, token_bonus=0.5), id="ctc"),
+]
+
+
+@pytest.mark.parametrize("search", BEAMS)
+def test_a_language_model_joins_in_a_stream_as_in_the_whole(search):
+    task = task_of("one")  # a token per frame, so that no length limit is reached
+    if search.needs == "frames":
+        task = dataclasses.replace(task, model=CTC(encoder=CAUSAL))
+    settings = Decoding(search=search, max_length=200, xla="never", fusion=Fusion(run="prior"))
+    parts = (task, *declared(task))
+    (whole,) = Decoder(*parts, CODECS, settings, partners=[prior()]).decode([CLIP])
+    (alone,) = Decoder(*parts, CODECS, dataclasses.replace(settings, fusion=None)).decode([CLIP])
+    assert whole.ids[0] != alone.ids[0] and 3 < len(whole.ids[0]) < 100
+    listening = listening_of(*parts, settings, chunk_ms=80, partners=[prior()])
+    told = [one for piece in pieces(CLIP, 300) for one in listening.hear(piece)]
+    assert told + listening.finish() == whole.ids[0]
+    with pytest.raises(UserError, match="the other runs that decoding names"):
+        listening_of(*parts, settings)
 
 
 def test_an_utterance_shorter_than_a_frame_has_no_text():
