@@ -58,7 +58,7 @@ class Examiner:
         seed, changes = self._training.seed, self._loader.augmentation
         batches = [augmented(batch, changes, seed, number) for number, batch in zip(numbers, loaded, strict=True)]
         examples = [e for part, number in enumerate(numbers) for e in self._examples(number, batches[part], step, part)]
-        gradients = self._mean_gradients(batches, step)
+        gradients = mean_gradients(self._experiment, self._state, batches, step)
         norms = {path: float(tf.linalg.norm(tf.cast(gradient, tf.float32))) for path, gradient in gradients.items()}
         return Examination(step, examples, norms, self._first_non_finite(batches, step, gradients))
 
@@ -67,26 +67,6 @@ class Examiner:
         parts = self._training.accumulate_batches
         batches = [self._loader.plan.batch(number) for number in range(step * parts, (step + 1) * parts)]
         return [int(example) for batch in batches for example in batch.example_ids.ravel() if example >= 0]
-
-    def _mean_gradients(self, batches: list[dict[str, Any]], step: int) -> dict[str, Any]:
-        """{path: gradient} of an update from these batches, before clipping, computed on one device."""
-        names = assign_weights(self._experiment.declaration, self._training)
-        gradients_of = LossGradients(self._task, self._experiment.declaration, self._training, names, Devices()).compiled()
-        values = {
-            name: variable.read_value() for name, variable in (self._state.weights | self._state.adapters | self._state.masks).items()
-        }
-        scaling = self._state.under("loss_scale/")
-        scale = scaling["scale"].read_value() if scaling else tf.constant(1.0)
-        sums: Any = None
-        for part, batch in enumerate(batches):
-            gradients, seen, updates = gradients_of(values, batch, tf.constant(step, tf.int64), tf.constant(part), scale)
-            sums = (gradients, seen) if sums is None else tf.nest.map_structure(tf.add, sums, (gradients, seen))
-            values = values | updates
-        return {
-            path: gradient / tf.maximum(sums[1][f"weight/{learner}"], 1.0)
-            for learner, paths in names.items()
-            for path, gradient in zip(paths, sums[0][learner], strict=True)
-        }
 
     def _view(self, step: int, part: int, observer: Any = None) -> Any:
         """The model as the update sees it, with the same noise."""
@@ -143,6 +123,26 @@ class Examiner:
             if found := _problem(gradient.numpy()):
                 return f"the gradient of {path} has {found}"
         return ""
+
+
+def mean_gradients(experiment: Any, state: Any, batches: list[dict[str, Any]], step: int) -> dict[str, Any]:
+    """{path: gradient} of the update after `step` finished ones from these batches, before clipping, computed on one device."""
+    training, declaration = experiment.recipe.training, experiment.declaration
+    names = assign_weights(declaration, training)
+    gradients_of = LossGradients(experiment.recipe.task, declaration, training, names, Devices()).compiled()
+    values = {name: variable.read_value() for name, variable in (state.weights | state.adapters | state.masks).items()}
+    scaling = state.under("loss_scale/")
+    scale = scaling["scale"].read_value() if scaling else tf.constant(1.0)
+    sums: Any = None
+    for part, batch in enumerate(batches):
+        gradients, seen, updates = gradients_of(values, batch, tf.constant(step, tf.int64), tf.constant(part), scale)
+        sums = (gradients, seen) if sums is None else tf.nest.map_structure(tf.add, sums, (gradients, seen))
+        values = values | updates
+    return {
+        path: gradient / tf.maximum(sums[1][f"weight/{learner}"], 1.0)
+        for learner, paths in names.items()
+        for path, gradient in zip(paths, sums[0][learner], strict=True)
+    }
 
 
 def _finder(seen: list[str]) -> Any:

@@ -90,7 +90,7 @@ GROUPS = (
 )
 LEARNERS = (
     "training.learners={tables: {weights: ['*table'], optimizer: {type: sgd}, schedule: {type: constant, value: 0.1}, clip: {norm: 1.0}},"
-    " layers: {weights: ['*decoder*'], optimizer: {type: lion}, schedule: {type: constant, value: 0.001}, every_steps: 2}}"
+    " layers: {weights: ['*decoder*'], optimizer: {type: sgd}, schedule: {type: constant, value: 0.1}, every_steps: 2}}"
 )
 GATED = "task.model.decoder.layers.2={type: residual, norm: {type: rms_norm}, layer: {type: feed_forward, hidden: 16, gating: glu}}"
 

@@ -13,6 +13,7 @@ from seqcfg.cli import cli
 from seqcfg.errors import UserError
 from seqcfg.recipe.experiment import load
 from seqcfg.tasks.trained import mean_weights
+from seqcfg.training.examine import mean_gradients
 from seqcfg.training.pruning import MASK, Pruning, grown, masked, num_zeros, pruned_weights, sparsity
 from tests.training.stepping import FIRST, RECIPE, SECOND, Stepping, batch, trained
 
@@ -106,7 +107,7 @@ def test_weights_and_their_average_hold_the_zeros_and_the_others_are_learnt(half
 
 def test_no_gradient_reaches_what_is_0(halfway):
     whole, _, _ = halfway
-    gradients = whole.step.mean_gradients([{k: tf.constant(v) for k, v in batch(3, 5, 9).items()}], tf.constant(5, tf.int64))
+    gradients = mean_gradients(whole.experiment, whole.state, [{k: tf.constant(v) for k, v in batch(3, 5, 9).items()}], 5)
     mask = whole.state.masks[KERNEL + MASK].numpy()
     assert not gradients[KERNEL].numpy()[~mask].any() and gradients[KERNEL].numpy()[mask].any()
 
