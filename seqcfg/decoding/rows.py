@@ -64,7 +64,9 @@ def take_rows(state: Any, rows: Any) -> Any:
 
 
 def like(state: Any, pattern: Any) -> Any:
-    """The state with the static shapes of the pattern, which a loop demands of its body."""
+    """The state with the static shapes of the pattern, which a traced loop demands of its body; run step by step, rows may leave."""
+    if tf.executing_eagerly():
+        return state
     return tf.nest.map_structure(lambda tensor, old: with_static_shape(tensor, old.shape), state, pattern)
 
 
