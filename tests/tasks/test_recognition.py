@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from seqcfg.component.reserved_ids import END
 from seqcfg.decoding.beam import Beam
+from seqcfg.decoding.ctc_beam import CTCBeam
 from seqcfg.decoding.ctc_greedy import CTCGreedy
 from seqcfg.decoding.decoder import EMPTY, Decoder
 from seqcfg.decoding.scoring import Scorer
@@ -80,7 +81,7 @@ def test_neighbours_and_padding_change_no_loss(declaration, weights):
     assert together[1] == 5
 
 
-@pytest.mark.parametrize("search", [CTCGreedy(), Beam(width=3)])
+@pytest.mark.parametrize("search", [CTCGreedy(), CTCBeam(width=3), Beam(width=3)])
 def test_neighbours_change_no_output_and_silence_of_no_length_has_none(declaration, weights, search):
     sounds = [*sounds_of(0.3, 1.1, 0.7, seed=1), np.zeros([0], np.float32)]
     settings = Decoding(search=search, max_length=40, xla="never")
@@ -107,3 +108,10 @@ def test_scores_of_texts_are_those_of_the_loss(declaration, weights):
     batch = batch_of(sounds, [(4, 5), (6, 6, 4)])
     total, _ = loss_of(declaration, weights, batch)
     assert sum(one.log_probability for one in scored) == pytest.approx(-total, rel=1e-4)
+
+
+def test_a_wide_beam_over_frames_says_of_its_texts_what_score_says(declaration, weights):
+    sounds, settings = sounds_of(0.05, 0.07, seed=4), Decoding(search=CTCBeam(width=256, n_best=2), xla="never")
+    for sound, found in zip(sounds, Decoder(TASK, declaration, weights, CODECS, settings).decode(sounds), strict=True):
+        scored = Scorer(TASK, declaration, weights, CODECS, settings).score([sound] * 2, found.texts)
+        assert found.log_probabilities == pytest.approx([one.log_probability for one in scored], abs=1e-4)
