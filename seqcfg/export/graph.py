@@ -59,7 +59,8 @@ def exported_module(trained: Any, include_tokenizer: bool) -> tuple[Any, dict[st
 def new_module(trained: Any) -> Any:
     """A tf.Module that owns the weights, as `weights` {path: variable}."""
     module = tf.Module(name="model")
-    module.weights = {path: tf.Variable(value, trainable=False, name=path.replace("/", ".")) for path, value in trained.weights.items()}
+    names = {path: path.translate({ord("/"): ".", ord(":"): "."}) for path in trained.weights}
+    module.weights = {path: tf.Variable(value, trainable=False, name=names[path]) for path, value in trained.weights.items()}
     return module
 
 

@@ -1,40 +1,67 @@
-"""Products of matrices on integers: what activations reach is seen on sample texts, and graphs say where to round."""
+"""Products of matrices on integers: ranges of activations are known from training or seen on examples."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 from seqcfg.decoding.member import as_variables
+from seqcfg.errors import UserError
 from seqcfg.layers.create import view
-from seqcfg.layers.dense import affine
+from seqcfg.layers.quantisation.rounding import SMALLEST as NARROWEST
+from seqcfg.layers.quantisation.settings import Activations, Quantisation, Weights
 from seqcfg.lazy import np, tf
+from seqcfg.plan.declaration import RANGES
 
-NARROW = 127.0  # weights take -127 to 127, symmetrically
+SHORT_SOUND = 8000  # samples
 SMALLEST = 1e-30  # changes no sum but that of zeros, and no converter leaves it out
 
 
 class Range(NamedTuple):
-    """What a product meets: its input and its result before the bias, lowest and highest, and the largest magnitude of its kernel."""
+    """What a product meets: its input and its result before the bias, lowest and highest."""
 
     low: float
     high: float
     result_low: float
     result_high: float
-    kernel: float
 
 
-def ranges_of(trained: Any, pairs: list[tuple[str, str]]) -> dict[str, Range]:
-    """{place of a product: Range} over these inputs and outputs, the outputs given to the decoder token by token."""
+def ranges_of(trained: Any, pairs: list[tuple[Any, str]]) -> dict[str, Range]:
+    """{place of a product: Range}: tracked in training, or else seen over these inputs and outputs, token by token."""
+    tracked = {path: array for path, array in trained.weights.items() if path.startswith(RANGES)}
+    found = {path.removeprefix(RANGES): Range(*map(float, array)) for path, array in tracked.items() if array[0] < array[1]}
+    if tracked and not found:
+        hint = "train for some updates more: ranges are tracked from the first one on"
+        raise UserError(f"{trained.folder}: training was to track the ranges of activations, and has not yet", hint=hint)
+    return found or _seen_ranges(trained, pairs)
+
+
+def kernels_of(trained: Any, pairs: list[tuple[Any, str]]) -> dict[str, Any]:
+    """{place of a product: its kernel, as it is multiplied} as arrays; the first of the pairs is run, or a short one."""
+    task = trained.experiment.recipe.task
+    kernels: dict[str, Any] = {}
+    source, target = pairs[0] if pairs else (np.zeros(SHORT_SOUND, np.float32) if task.is_of_sounds else "a", "a")
+
+    def look(place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
+        kernels[place] = kernel.numpy()
+        return plain_products(place, x, kernel, bias, apply)
+
+    inputs, ids, lengths = task.encode_pairs(trained.codecs, [source], [target])
+    inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+    weights = {path: tf.convert_to_tensor(value) for path, value in trained.weights.items()}
+    task.stepper(view(trained.declaration, weights, products=look)).logits(inputs, tf.constant(ids), tf.constant(lengths))
+    return kernels
+
+
+def _seen_ranges(trained: Any, pairs: list[tuple[Any, str]]) -> dict[str, Range]:
     task = trained.experiment.recipe.task
     weights = as_variables(trained.weights)
     seen: dict[str, Any] = {}
     reached: dict[str, Range] = {}
 
-    def look(place: str, x: Any, kernel: Any, bias: Any) -> Any:
-        y = affine(x, kernel)
-        most = tf.reduce_max(tf.abs(kernel))
-        seen[place] = tf.stack([tf.reduce_min(x), tf.reduce_max(x), tf.reduce_min(y), tf.reduce_max(y), most])
-        return y if bias is None else y + bias
+    def look(place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
+        y = apply(x, kernel)
+        seen[place] = tf.stack([tf.reduce_min(x), tf.reduce_max(x), tf.reduce_min(y), tf.reduce_max(y)])
+        return y if bias is None else tf.nn.bias_add(y, bias)
 
     def run(inputs: dict[str, Any], ids: Any, lengths: Any) -> dict[str, Any]:
         seen.clear()
@@ -54,40 +81,44 @@ def ranges_of(trained: Any, pairs: list[tuple[str, str]]) -> dict[str, Range]:
     return reached
 
 
-class IntegerProducts:
-    """Takes the place of affine maps in graphs for converters: input, kernel and output are rounded to 8 bits where ranges are known.
+def plain_products(place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
+    """Products in floating point, for formats that round by themselves."""
+    y = apply(x, kernel)
+    return y if bias is None else tf.nn.bias_add(y, bias)
 
-    Symmetric and per tensor for kernels, one range for activations; converters turn such products into integer ones. Between
-    products everything stays in floating point.
+
+class IntegerProducts:
+    """Takes the place of products in graphs for converters: inputs, kernels and results are rounded as the recipe's domains say.
+
+    Converters turn such products into integer ones. Between products everything stays in floating point.
     """
 
-    def __init__(self, ranges: dict[str, Range], bits: int = 8):
-        self._ranges, self._bits = ranges, bits
+    def __init__(self, ranges: dict[str, Range], kernels: dict[str, Any], quantisation: Quantisation):
+        self._ranges, self._kernels, self._quantisation = ranges, kernels, quantisation
 
-    def __call__(self, place: str, x: Any, kernel: Any, bias: Any) -> Any:
-        found = self._ranges.get(place)
-        if found is None:
-            return affine(x, kernel, bias)
-        round_to = tf.quantization.fake_quant_with_min_max_args
-        kernel = round_to(kernel, -found.kernel, found.kernel, num_bits=8, narrow_range=True)
-        x = round_to(x, *_with_zero(found.low, found.high), num_bits=self._bits)
-        y = round_to(affine(x, kernel), *_with_zero(found.result_low, found.result_high), num_bits=self._bits)
+    def __call__(self, place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
+        found, domain = self._ranges.get(place), self._quantisation.domain_of(place)
+        if found is None or domain is None or domain.weights is None or domain.activations is None:
+            return plain_products(place, x, kernel, bias, apply)
+        x = _rounded(x, found.low, found.high, domain.activations)
+        y = _multiplied(x, kernel, self._kernels[place], domain.weights, apply)
+        y = _rounded(y, found.result_low, found.result_high, domain.activations)
         # A sum in floating point: integers must not pass into operations behind that have none. One of zeros would be left out.
-        return y + ((tf.zeros([kernel.shape[1]]) if bias is None else bias) + SMALLEST)
+        return y + ((tf.zeros([kernel.shape[-1]]) if bias is None else bias) + SMALLEST)
 
 
 class IntegerRows:
-    """A table of vectors kept as 8-bit integers with one scale, or one for each row; looked up row by row, or as a whole in float32.
+    """A table of vectors kept as integers with one scale, or one for each row; looked up row by row, or as a whole in float32.
 
     As a whole it holds the rounded values, of which a converter makes the same integers again, so that a file holds them once.
     """
 
-    def __init__(self, table: Any, is_per_row: bool):
-        array = np.asarray(table, np.float32)
-        most = np.abs(array).max(axis=1, keepdims=True) if is_per_row else np.abs(array).max(keepdims=True)
-        self._scale = np.maximum(most, 1e-9).astype(np.float32) / np.float32(NARROW)
-        self._integers = np.clip(np.rint(array / self._scale), -NARROW, NARROW).astype(np.int8)
-        self._is_per_row = is_per_row
+    def __init__(self, table: Any, how: Weights):
+        array, self._is_per_row = np.asarray(table, np.float32), how.scales == "channel"
+        most = np.abs(array).max(axis=1, keepdims=True) if self._is_per_row else np.abs(array).max(keepdims=True)
+        last = 2 ** (how.bits - 1) - 1
+        self._scale = np.maximum(most, 1e-9).astype(np.float32) / np.float32(last)
+        self._integers = np.clip(np.rint(array / self._scale), -last, last).astype(np.int8)
         self.dtype, self.shape = tf.float32, array.shape
 
     def rows(self, ids: Any) -> Any:
@@ -99,15 +130,33 @@ class IntegerRows:
         return tf.constant(self._integers * self._scale, dtype or tf.float32)
 
 
+def _multiplied(x: Any, kernel: Any, array: Any, how: Weights, apply: Any) -> Any:
+    """x times a rounded kernel, of which `array` holds the values.
+
+    Converters take a scale for each output of convolutions alone: a matrix is one of a single tap then, of as many rows as there are.
+    """
+    if how.scales == "tensor":
+        most = max(float(np.abs(array).max()), NARROWEST)
+        return apply(x, tf.quantization.fake_quant_with_min_max_args(kernel, -most, most, num_bits=how.bits, narrow_range=True))
+    most = np.maximum(np.abs(array).reshape(-1, array.shape[-1]).max(0), NARROWEST)
+    as_filter = tf.constant(array.reshape(1, 1, *array.shape) if array.ndim == 2 else array)
+    rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(as_filter, -most, most, how.bits, narrow_range=True)
+    if array.ndim > 2:
+        return apply(x, rounded)
+    rows = tf.reshape(x, [1, 1, -1, array.shape[0]])
+    y = tf.reshape(tf.nn.conv2d(rows, rounded, 1, "VALID"), tf.concat([tf.shape(x)[:-1], [array.shape[1]]], 0))
+    return tf.ensure_shape(y, [*x.shape[:-1], array.shape[1]])
+
+
+def _rounded(x: Any, low: float, high: float, how: Activations) -> Any:
+    low, high = min(low, 0.0), max(high, NARROWEST)
+    if how.symmetric:
+        low, high = -max(-low, high), max(-low, high)
+    return tf.quantization.fake_quant_with_min_max_args(x, low, high, num_bits=how.bits, narrow_range=how.symmetric)
+
+
 def _wider(before: Range | None, new: Any) -> Range:
-    low, high, result_low, result_high, kernel = (float(one) for one in new)
+    low, high, result_low, result_high = (float(one) for one in new)
     if before is None:
-        return Range(low, high, result_low, result_high, kernel)
-    return Range(
-        min(before.low, low), max(before.high, high), min(before.result_low, result_low), max(before.result_high, result_high), kernel
-    )
-
-
-def _with_zero(low: float, high: float) -> tuple[float, float]:
-    """A range that holds 0, as integer formats need."""
-    return min(low, 0.0), max(high, 1e-6)
+        return Range(low, high, result_low, result_high)
+    return Range(min(before.low, low), max(before.high, high), min(before.result_low, result_low), max(before.result_high, result_high))

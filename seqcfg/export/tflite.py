@@ -88,8 +88,9 @@ class TFLite(Exporter, type="tflite"):
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""
         about = client_facts(trained)
-        pairs = list(sample.representative(self.num_representative)) if self.precision == "int8" else []
-        if self.precision == "int8" and not pairs:
+        is_shown = self.precision == "int8" and not getattr(trained.experiment.recipe.quantisation, "aware", None)
+        pairs = list(sample.representative(self.num_representative)) if is_shown else []
+        if is_shown and not pairs:
             raise UserError("int8 needs examples that show the ranges of activations", hint="export where the training data is")
         module, signatures = signatures_of(trained, self.precision, self.include_search, pairs, tuple(self.integer_layers))
         with tempfile.TemporaryDirectory() as place:

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from seqcfg.decoding.member import Member
 from seqcfg.errors import UserError
 from seqcfg.export import graph, waveforms
-from seqcfg.export.integers import IntegerProducts, IntegerRows, ranges_of
+from seqcfg.export.integers import IntegerProducts, IntegerRows, kernels_of, plain_products, ranges_of
 from seqcfg.export.stepwise import stepwise
 from seqcfg.layers.portable import PORTABLE
+from seqcfg.layers.quantisation.settings import Domain, Quantisation, Weights, lone_weights
 from seqcfg.lazy import tf
 
 Precision = Literal["float32", "float16", "dynamic_int8", "int8"]
@@ -29,10 +30,15 @@ def signatures_of(
         raise UserError(f"a {task.type} task cannot be exported to TFLite", hint="export it as saved_model")
     module = graph.new_module(trained)
     weights: dict[str, Any] = dict(module.weights)
+    quantisation = trained.experiment.recipe.quantisation or Quantisation()
     if precision in ("dynamic_int8", "int8"):
-        for path in tables_of(trained.declaration):
-            weights[path] = IntegerRows(trained.weights[path], is_per_row=precision == "dynamic_int8")
-    products = IntegerProducts(_chosen(ranges_of(trained, pairs), integer_layers)) if precision == "int8" else None
+        for layer, path in tables_of(trained.declaration).items():
+            domain = Domain(weights=Weights(scales="channel")) if precision == "dynamic_int8" else quantisation.domain_of(layer)
+            if domain is not None and domain.weights is not None:
+                weights[path] = IntegerRows(trained.weights[path], domain.weights)
+    products: Any = plain_products if quantisation.aware else None  # else what is trained to be rounded is rounded in every format
+    if precision == "int8":
+        products = IntegerProducts(_chosen(ranges_of(trained, pairs), integer_layers), kernels_of(trained, pairs), quantisation)
     member = Member(task, trained.declaration, weights, trained.codecs, trained.precision)
     specs, inputs, cut = inputs_of(trained, rows=1)
     needs = trained.experiment.recipe.decoding.search.needs if trained.experiment.recipe.decoding else "tokens"
@@ -73,13 +79,6 @@ def _chosen(ranges: dict[str, Any], patterns: tuple[str, ...]) -> dict[str, Any]
     return {place: found for place, found in ranges.items() if any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns)}
 
 
-def tables_of(declaration: Any) -> list[str]:
-    """The paths of the tables that embeddings look up."""
-    found, nodes = [], [declaration]
-    while nodes:
-        node = nodes.pop()
-        if getattr(node.component, "type", "") == "embedding":
-            found.append(node.weights["table"].path)
-        for child in node.children.values():
-            nodes += child if isinstance(child, list) else [child]
-    return sorted(set(found))
+def tables_of(declaration: Any) -> dict[str, str]:
+    """{path of a layer: path of the table} that embeddings look up."""
+    return {place: path for place, path in lone_weights(declaration).items() if ":" not in place}

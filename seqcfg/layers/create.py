@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqcfg.layers.quantisation.fake import FakeProducts, fake_tables
 from seqcfg.layers.view import Context, View, fold_seed
 from seqcfg.lazy import tf
+from seqcfg.plan.declaration import RANGES
 
 
 def initial_values(declaration: Any, seed: int) -> dict[str, Any]:
@@ -21,5 +23,14 @@ def initial_value(weight: Any, seed: int) -> Any:
 
 
 def view(declaration: Any, tree: dict[str, Any], **context: Any) -> View:
-    """The root view for one traced call, on {path: tensor or variable}."""
-    return View(declaration, tree, Context(**context))
+    """The root view for one traced call, on {path: tensor or variable}.
+
+    A model with quantisation-aware training computes on rounded numbers, unless `products` say what to do.
+    """
+    shared = Context(**context)
+    node = declaration.children.get(RANGES.rstrip("/"))
+    if node is not None and shared.products is None:
+        settings, stored = node.component, tree
+        tree = fake_tables(settings, declaration, tree, shared)
+        shared.products = FakeProducts(settings, stored, shared, is_tracked=shared.training)
+    return View(declaration, tree, shared)

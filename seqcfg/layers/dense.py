@@ -25,6 +25,7 @@ class Dense(Layer, type="dense"):
         d.weight("kernel", (dim, self.units), self.kernel_initializer, axes=("input", "output"))
         if self.use_bias:
             d.weight("bias", (self.units,), axes=("output",))
+        d.product()
         return self.units
 
     def __call__(self, w: Any, x: Any) -> Any:

@@ -16,6 +16,8 @@ from seqcfg.lazy import tf
 class Embedding(Layer, type="embedding"):
     """Maps ids to rows of a table, and widths back to scores of all ids when the table is also the output."""
 
+    lone_weights = ("table",)  # that quantisation rounds where they lie
+
     dim: PositiveInt = param(doc="Width of one vector.")
     scale: Literal["none", "sqrt_dim"] = param(
         default="none", doc="Factor on the looked-up vectors: sqrt_dim is sqrt(dim) (arXiv:1706.03762, section 3.4)."
@@ -29,6 +31,7 @@ class Embedding(Layer, type="embedding"):
     def declare(self, d: Any, vocabulary: int) -> int:
         rows = -(-vocabulary // self.row_multiple) * self.row_multiple
         d.weight("table", (rows, self.dim), self.initializer, axes=("vocabulary", "output"))
+        d.product("project")
         return self.dim
 
     def __call__(self, w: Any, ids: Any) -> Any:

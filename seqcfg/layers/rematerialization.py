@@ -35,17 +35,17 @@ def rematerialized(layer: Callable[..., Any], weights: dict[str, Any], context: 
     @tf.custom_gradient
     def block(*inputs: Any) -> Any:
         results = compute(inputs)
-        after = dict(context.draws), dict(context.updates)
 
         def gradient(*upstream: Any) -> list[Any]:
             with tf.control_dependencies([one for one in upstream if one is not None]):
                 again = [tf.identity(one) for one in inputs]
+            kept = dict(context.draws), dict(context.updates)  # of later layers, too
             context.draws = dict(draws)
             watched = [one for one in again if one.dtype.is_floating]
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(watched)
                 pairs = [(y, dy) for y, dy in zip(compute(again), upstream, strict=True) if y.dtype.is_floating]
-            context.draws, context.updates = (dict(kept) for kept in after)
+            context.draws, context.updates = kept
             found = tape.gradient([y for y, _ in pairs], watched, output_gradients=[dy for _, dy in pairs])
             by_input = dict(zip(map(id, watched), found, strict=True))
             return [by_input.get(id(one)) for one in again]

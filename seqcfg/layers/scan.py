@@ -54,7 +54,8 @@ def _at(w: View, index: Any) -> View:
         mixed = tf.stack([tf.bitwise.bitwise_xor(seed[0], index), seed[1]])
         seed = tf.random.stateless_uniform([2], mixed, None, None, tf.int32, alg="philox")
     watched: dict[str, Any] | None = None if w.context.watched is None else {}
-    return w.within(dataclasses.replace(w.context, seed=seed, watched=watched, observer=None))
+    products = getattr(w.context.products, "inside_loop", lambda: w.context.products)()
+    return w.within(dataclasses.replace(w.context, seed=seed, watched=watched, observer=None, products=products))
 
 
 def _seen(w: View, step: Step, inputs: dict[str, Any], state: Any) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class Context:
     room     None, or positions that caches have at first: who takes the steps lets them grow (see `Shared.grown`)
     past     which shared positions are a hypothesis' own past, while a step is traced
     observer called with (path, what, tensor or structure) for what layers give out, in order; None for nobody
-    products None, or what takes the place of affine maps: called with (place, x, kernel, bias), see `View.product`
+    products None, or what takes the place of products: called with (place, x, kernel, bias, apply), see `View.product`
     """
 
     training: bool = False
@@ -134,16 +134,27 @@ class View:
         value = self._tree[self._node.weights[name].path]
         return value.rows(ids) if hasattr(value, "rows") else tf.gather(getattr(self, name), ids)
 
-    def product(self, x: Any, kernel: Any, bias: Any = None, name: str = "") -> Any:
+    def product(self, x: Any, kernel: Any, bias: Any = None, name: str = "", apply: Any = None) -> Any:
         """x [..., dim] times kernel [dim, units], plus bias: the place where quantisation takes hold of this layer.
 
-        `name` tells the products of one layer apart.
+        `name` tells the products of one layer apart, as it declared them; apply(x, kernel) is another way to multiply, such as a
+        convolution with a kernel [..., units].
         """
         from seqcfg.layers.dense import affine
 
-        if self.context.products is None:
+        if self.context.products is not None:
+            return self.context.products(self._place(name), x, kernel, bias, apply or affine)
+        if apply is None:
             return affine(x, kernel, bias)
-        return self.context.products(f"{self.path}:{name}" if name else self.path, x, kernel, bias)
+        return apply(x, kernel) if bias is None else tf.nn.bias_add(apply(x, kernel), bias)
+
+    def operands(self, x: Any, kernel: Any, name: str = "") -> tuple[Any, Any]:
+        """x and kernel as `product` would multiply them, for a loss that multiplies by itself, part by part."""
+        rounded = getattr(self.context.products, "operands", None)
+        return (x, kernel) if rounded is None else rounded(self._place(name), x, kernel)
+
+    def _place(self, name: str) -> str:
+        return f"{self.path}:{name}" if name else self.path
 
     def seed(self) -> Any:
         """An int32 [2] seed of this place and step; a second draw in the same place gets another one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from seqcfg.component.reserved_ids import START
@@ -26,7 +27,7 @@ def targets(ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Targets:
     return Targets(inputs, ids, lengths)
 
 
-def token_loss(loss: Any, hidden: Any, output_weights: tuple[Any, Any], labels: Any, lengths: Any) -> LossSum:
+def token_loss(loss: Any, hidden: Any, output_weights: Sequence[Any], labels: Any, lengths: Any) -> LossSum:
     """The loss over real positions: hidden [batch, time, dim], labels [batch, time]; padding weighs 0."""
     table, bias = output_weights
     weights = tf.cast(tf.sequence_mask(lengths, tf.shape(labels)[1]), tf.float32)

@@ -17,7 +17,7 @@ from seqcfg.losses.targets import targets, token_loss
 from seqcfg.models.minimum_word_errors import MinimumWordErrors
 from seqcfg.models.scheduled_sampling import ScheduledSampling
 from seqcfg.models.speller import Speller
-from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights, prepare_output
+from seqcfg.models.vocabulary_output import declare_output, output_logits, output_operands, output_weights, prepare_output
 
 
 class EncoderDecoder(Model, type="encoder_decoder"):
@@ -84,7 +84,8 @@ class EncoderDecoder(Model, type="encoder_decoder"):
         """Of the tokens ids [batch, time] given what was heard, the end id inside lengths [batch]."""
         inputs, labels, lengths = targets(ids, lengths)
         hidden = w.hidden(memory, inputs, lengths)
-        plain = token_loss(self.loss or CrossEntropy(), hidden, w.output_weights(), labels, lengths)
+        hidden, *output = w.output_operands(hidden)
+        plain = token_loss(self.loss or CrossEntropy(), hidden, output, labels, lengths)
         if self.minimum_word_errors is None or not w.training:
             return plain
         return self.minimum_word_errors(w, memory, ids, lengths, plain)
@@ -116,6 +117,10 @@ class EncoderDecoder(Model, type="encoder_decoder"):
     def output_weights(self, w: Any) -> tuple[Any, Any]:
         """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""
         return output_weights(w, self._target_embedding(w))
+
+    def output_operands(self, w: Any, hidden: Any) -> tuple[Any, Any, Any]:
+        """hidden [batch, time, dim] -> (hidden, table, bias) as losses take them; rounded where the model is."""
+        return output_operands(w, self._target_embedding(w), hidden)
 
     def logits(self, w: Any, hidden: Any, ids: Any = None) -> Any:
         """hidden [..., dim] -> logits [..., vocabulary] float32; or of these ids [size] alone [..., size]."""

@@ -9,7 +9,7 @@ from seqcfg.component.kinds import Layer, Model
 from seqcfg.component.reserved_ids import START
 from seqcfg.layers.sequence import UNPACKED, Packing, Sequence
 from seqcfg.lazy import tf
-from seqcfg.models.vocabulary_output import declare_output, output_logits, output_weights, prepare_output
+from seqcfg.models.vocabulary_output import declare_output, output_logits, output_operands, output_weights, prepare_output
 
 
 class LanguageModel(Model, type="language_model"):
@@ -34,6 +34,10 @@ class LanguageModel(Model, type="language_model"):
     def output_weights(self, w: Any) -> tuple[Any, Any]:
         """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""
         return output_weights(w, w.embedding)
+
+    def output_operands(self, w: Any, hidden: Any) -> tuple[Any, Any, Any]:
+        """hidden [batch, time, dim] -> (hidden, table, bias) as losses take them; rounded where the model is."""
+        return output_operands(w, w.embedding, hidden)
 
     def logits(self, w: Any, hidden: Any, ids: Any = None) -> Any:
         """hidden [..., dim] -> logits [..., vocabulary] float32; or of these ids [size] alone [..., size]."""

@@ -31,6 +31,16 @@ def prepare_output(w: Any, embedding: Any) -> None:
         w.prepare(tf.transpose(embedding.table))
 
 
+def output_operands(w: Any, embedding: Any, hidden: Any) -> tuple[Any, Any, Any]:
+    """(hidden, table, bias) from which a loss makes logits, as in `output_weights`; rounded where the model is."""
+    table, bias = output_weights(w, embedding)
+    if w.context.products is None:
+        return hidden, table, bias
+    layer, name = (w.output, "") if w.has("output") else (embedding, "project")
+    hidden, kernel = layer.operands(hidden, tf.transpose(table), name)
+    return hidden, tf.transpose(kernel), bias
+
+
 def output_logits(w: Any, embedding: Any, hidden: Any, ids: Any = None) -> Any:
     """hidden [..., dim] -> logits [..., vocabulary] float32; or of these ids [size] alone [..., size]."""
     if ids is not None:

@@ -13,6 +13,7 @@ from seqcfg.component.component import Component
 Width = Any  # an int, or a tuple of ints where a layer has several feature axes
 
 
+RANGES = "quantisation/"  # what paths of ranges begin with that quantisation-aware training tracks
 MAX_NODES = 20_000  # far above any model; keeps a mistyped count from filling the memory
 
 
@@ -56,6 +57,7 @@ class Declaration:
         self.chains: set[str] = set()  # names of lists of children that follow one another
         self.inputs: tuple[Width, ...] = ()
         self.output: Width = None
+        self.products: list[str] = []  # names of the products of this node, see `product`
         self.num_nodes = 0  # of the whole tree, counted at its root
         self.root.num_nodes += 1
         if self.root.num_nodes > MAX_NODES:
@@ -80,6 +82,19 @@ class Declaration:
             raise self.misfit(f"weight {name!r} would have the shape {shape}")
         fans = fans or (math.prod(shape[:-1]), shape[-1] if shape else 1)
         self.weights[name] = Weight(f"{self.path}/{name}" if self.path else name, tuple(shape), initializer, fans, axes, trainable)
+
+    def product(self, name: str = "", instead_of: tuple[str, ...] = ()) -> None:
+        """Says that `View.product` multiplies a kernel here; `name` tells the products of one layer apart.
+
+        `instead_of` names children whose kernels are multiplied here as one, and not by themselves.
+        """
+        self.products.append(name)
+        for child in instead_of:
+            self.children[child].products.clear()  # type: ignore[union-attr]
+
+    def places(self) -> list[str]:
+        """Where kernels are multiplied below this node, each place once: the layer's path, and a name where it has several."""
+        return list(dict.fromkeys(f"{node.path}:{name}" if name else node.path for node in self.nodes() for name in node.products))
 
     def child(self, name: str, component: Component, *widths: Width) -> Width:
         """Declares a child and returns the width that it passes on."""

@@ -13,7 +13,10 @@ from seqcfg.recipe.build import number
 from seqcfg.recipe.sections import COMPOSITION_KEYS, Recipe
 
 PARTS = ("data", "model", "training", "decoding")
-HOME = {"data": "data", "tokenizers": "data", "task": "model", "training": "training", "evaluation": "decoding", "decoding": "decoding"}
+HOME = {
+    "data": "data", "tokenizers": "data", "task": "model", "training": "training", "quantisation": "training", "evaluation": "decoding",
+    "decoding": "decoding",
+}  # fmt: skip
 
 
 def canonical(component: Component, *, only_result: bool = False) -> dict[str, Any]:
@@ -71,7 +74,7 @@ def fingerprint(recipe: Recipe) -> dict[str, str]:
         value = getattr(recipe, key)
         if isinstance(value, Component):
             _distribute(value, key, part, parts)
-        else:
+        elif value is not None or not fields_of(Recipe)[key].is_later:
             parts[part][key] = {name: canonical(member, only_result=True) for name, member in sorted((value or {}).items())}
     if hasattr(recipe.task, "features"):
         parts["data"]["features"] = {name: feature.told() for name, feature in sorted(recipe.task.features().items())}

@@ -117,6 +117,13 @@ CODES = (
         "change the layer as the hint says, or export to another format.",
     ),
     Code(
+        "E0503",
+        "a pattern that names no layer",
+        "The section `quantisation` names layers by patterns of their paths, and none with a kernel or table is there.",
+        "layers: [model/encodr/*]",
+        "correct the pattern; the hint names paths that are near.",
+    ),
+    Code(
         "E0601",
         "a plugin that fails",
         "An installed plugin raises an error when it is imported.",

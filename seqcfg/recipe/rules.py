@@ -58,7 +58,20 @@ def check_widths(tree: Node, built: Built) -> tuple[Declaration | None, list[Pro
         declare_root(root, vocabularies(built))
     except Misfit as misfit:
         return None, [locate(misfit, root, tree, built)]
-    return root, _check_strategy(tree, built, root)
+    return root, [*_declare_ranges(tree, built, root), *_check_strategy(tree, built, root)]
+
+
+def _declare_ranges(tree: Node, built: Built, root: Declaration) -> list[Problem]:
+    """Adds what quantisation-aware training tracks; a pattern of the section that names no layer."""
+    quantisation: Any = built.recipe.quantisation
+    if quantisation is None:
+        return []
+    try:
+        quantisation.declare(root)
+    except Misfit as misfit:
+        path: Path = ("quantisation", *parse_path(misfit.field))
+        return [problem_at(tree.nearest(path)[1], path, "E0503", misfit.message, misfit.hint)]
+    return []
 
 
 def _check_strategy(tree: Node, built: Built, root: Declaration) -> list[Problem]:

@@ -52,6 +52,9 @@ class Recipe(Record):
     tokenizers: dict[str, Tokenizer] = param(factory=dict, doc="Tokenizers by the name that a task calls them.")
     task: Task = param(doc="What is learnt, and with which model and loss.")
     training: Annotated[Section, FixedType("training")] | None = param(default=None, doc="Optimiser, schedule, length and checkpoints.")
+    quantisation: Annotated[Section, FixedType("quantisation")] | None = param(
+        default=None, is_later=True, doc="Layers that compute on integers, after training or already in it; null for none."
+    )
     evaluation: Annotated[Section, FixedType("evaluation")] | None = param(default=None, doc="What is measured, and on what.")
     decoding: Annotated[Section, FixedType("decoding")] | None = param(default=None, doc="How outputs are searched.")
     export: Annotated[Section, FixedType("export")] | None = param(default=None, doc="How a trained run is written for use elsewhere.")
@@ -69,6 +72,7 @@ class Recipe(Record):
             yield from self._check_sample_rates(splits)
         yield from self._check_metrics()
         yield from self._check_search()
+        yield from self._check_quantisation()
 
     def _check_splits(self, splits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         """Splits that are named must exist; the default one may be missing, for who only wants to train."""
@@ -124,6 +128,19 @@ class Recipe(Record):
             yield "decoding.search" if search is not None else "decoding", message, f"decoding.search.type may be {listed(fitting)}"
         if self.task.is_of_sounds and getattr(self.decoding, "noisy_channel", None):
             yield "decoding.noisy_channel", "sounds cannot be translated back", "leave it out"
+
+    def _check_quantisation(self) -> Iterator[tuple[str, str, str]]:
+        """Rounding in training starts before it ends, and in the type in which it is exact."""
+        aware = getattr(self.quantisation, "aware", None)
+        if aware is None or self.training is None:
+            return
+        steps, precision = self.training.steps, self.training.precision  # type: ignore[attr-defined]
+        if aware.start_step >= steps:
+            message = f"rounding would start after {aware.start_step} updates, and training ends after {steps}"
+            yield "quantisation.aware.start_step", message, "start it earlier; a few hundred updates before the end are enough"
+        if precision != "float32":
+            message = f"integers of a few bits are not told apart in {precision}"
+            yield "training.precision", message, "write float32, or leave quantisation.aware out"
 
     def _features(self) -> list[Any]:
         features = getattr(self.task, "features", None)

@@ -46,7 +46,8 @@ class LanguageModeling(Task, type="language_modeling"):
         packing = packing_of(batch, "text")
         inputs, labels, lengths = targets(batch["text"], batch["text_length"], packing)
         hidden = w.model.hidden(inputs, lengths, packing)
-        return {"loss": token_loss(self.loss, hidden, w.model.output_weights(), labels, lengths)}
+        hidden, *output = w.model.output_operands(hidden)
+        return {"loss": token_loss(self.loss, hidden, output, labels, lengths)}
 
     def stepper(self, w: Any) -> PromptStepper:
         return PromptStepper(w)

@@ -15,6 +15,7 @@ from seqcfg.checkpoints.read import CheckpointInfo, find, latest_valid, load_arr
 from seqcfg.decoding.member import Origin
 from seqcfg.errors import UserError
 from seqcfg.lazy import np
+from seqcfg.plan.declaration import RANGES
 from seqcfg.recipe.experiment import load
 from seqcfg.runs.directory import RunDirectory
 
@@ -52,11 +53,14 @@ def open_run(folder: str | Path, checkpoint: str = "best", overrides: Iterable[s
 
     `checkpoint` is best (by evaluation.best; the newest if none was validated), last, average:N, a step number, or the
     folder of a checkpoint, such as `seqcfg average` writes.
-    `overrides` change the recipe as `--set` does; those that change the model's weights are refused. Raises UserError.
+    `overrides` change the recipe as `--set` does; those that change the model's weights are refused. `quantisation=null` leaves the
+    ranges of quantisation-aware training out, so that the model computes in floating point. Raises UserError.
     """
     run = RunDirectory.open(folder)
     experiment: Any = load(str(run.resolved), overrides)
     chosen, weights = _read(run.checkpoints, checkpoint, experiment.recipe.evaluation.best, warn)
+    declared = {weight.path for weight in experiment.declaration.all_weights()}
+    weights = {path: array for path, array in weights.items() if path in declared or not path.startswith(RANGES)}
     _compare(weights, experiment.declaration, run.folder)
     codecs = {name: tokenizer.load(run.tokenizers / name) for name, tokenizer in experiment.recipe.tokenizers.items()}
     name = chosen[-1].path.name

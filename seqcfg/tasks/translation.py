@@ -52,7 +52,8 @@ class Translation(Task, type="translation"):
         packing = packing_of(batch, "target")
         inputs, labels, lengths = targets(batch["target"], batch["target_length"], packing)
         hidden = w.model.hidden(memory, inputs, lengths, packing)
-        return {"loss": token_loss(self.loss, hidden, w.model.output_weights(), labels, lengths)}
+        hidden, *output = w.model.output_operands(hidden)
+        return {"loss": token_loss(self.loss, hidden, output, labels, lengths)}
 
     def stepper(self, w: Any) -> TranslationStepper:
         return TranslationStepper(w.model)

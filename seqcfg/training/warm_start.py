@@ -11,6 +11,7 @@ from seqcfg.component.component import Record, param
 from seqcfg.component.types import Name, Text, rules
 from seqcfg.errors import UserError
 from seqcfg.lazy import np
+from seqcfg.plan.declaration import RANGES
 
 Rules = Annotated[dict[str, str | None], rules("patterns of weight paths such as model/encoder/*; seqcfg plan lists the paths")]
 SHOWN_MISFITS = 10
@@ -63,6 +64,8 @@ class WarmStart(Record):
         for path, variable in weights.items():
             if (source := self.source_of(path)) is None:
                 continue
+            if source not in arrays and source.startswith(RANGES):
+                continue  # the other run did not track them: they are found here
             if source not in arrays:
                 misfits.append(f"{path}: there is no {source}")
                 continue

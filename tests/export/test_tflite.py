@@ -18,6 +18,8 @@ from seqcfg.export.probe import CLIENTS
 from seqcfg.export.sample import Sample
 from seqcfg.export.tflite import TFLite
 from seqcfg.export.tolerance import Tolerance
+from seqcfg.layers.dense import affine
+from seqcfg.layers.quantisation.settings import Quantisation, Weights
 from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_run import make_run
 from tests.export import alone
@@ -126,11 +128,12 @@ def test_rounded_products_are_near_those_in_float():
     rng = np.random.default_rng(1)
     x, kernel, bias = (rng.normal(size=size).astype(np.float32) for size in ((6, 5), (5, 4), (4,)))
     exact = x @ kernel
-    found = integers.Range(x.min(), x.max(), exact.min(), exact.max(), np.abs(kernel).max())
-    y = integers.IntegerProducts({"here": found})("here", tf.constant(x), tf.constant(kernel), tf.constant(bias))
+    found = integers.Range(x.min(), x.max(), exact.min(), exact.max())
+    rounded = integers.IntegerProducts({"here": found}, {"here": kernel}, Quantisation())
+    y = rounded("here", tf.constant(x), tf.constant(kernel), tf.constant(bias), affine)
     step = (exact.max() - exact.min()) / 255 + 5 * (np.abs(x).max() * np.abs(kernel).max() / 127 + np.abs(kernel).max() * np.ptp(x) / 255)
     assert 0 < np.abs(y.numpy() - exact - bias).max() < step
-    same = integers.IntegerProducts({})("here", tf.constant(x), tf.constant(kernel), tf.constant(bias))
+    same = integers.IntegerProducts({}, {}, Quantisation())("here", tf.constant(x), tf.constant(kernel), tf.constant(bias), affine)
     np.testing.assert_allclose(same.numpy(), exact + bias, rtol=1e-5)
 
 
@@ -139,7 +142,7 @@ def test_a_rounded_table_gives_the_same_rows_alone_and_as_a_whole(is_per_row):
     import tensorflow as tf
 
     table = np.array([[1.0, -0.5], [127.0, 3.0], [0.0, 0.0]], np.float32)
-    rounded = integers.IntegerRows(table, is_per_row)
+    rounded = integers.IntegerRows(table, Weights(scales="channel" if is_per_row else "tensor"))
     whole = tf.convert_to_tensor(rounded).numpy()
     np.testing.assert_array_equal(rounded.rows([[1, 0]]).numpy()[0], whole[[1, 0]])
     assert np.abs(whole - table).max() <= (1.0 / 254 if is_per_row else 0.5) * 1.01 or is_per_row

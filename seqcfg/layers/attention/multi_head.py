@@ -69,6 +69,8 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
             d.child("value", self._map(keys), source)
         elif self.values == "source" and source != keys:
             raise d.misfit(f"values of width {source} are not projected but keys are {keys} wide", "project values", "values")
+        for names in [self._projected] if self.attend_to == "self" else [["query"], self._projected[1:]]:
+            d.product("-".join(names), instead_of=tuple(names))
         if self.per_dim_scale:
             d.weight("query_scale", (head_dim,))
         heads = self.num_heads * head_dim

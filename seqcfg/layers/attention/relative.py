@@ -43,6 +43,7 @@ class RelativeAttention(SequenceLayer, type="relative_attention"):
         d.child("distance", Dense(units=dim, use_bias=False, kernel_initializer=self.kernel_initializer), dim)
         for name in ("content_bias", "distance_bias"):
             d.weight(name, (self.num_heads, dim // self.num_heads), self.kernel_initializer)
+        d.product("query-key-value", instead_of=("query", "key", "value"))
         return d.child("output", self._map(dim), dim)
 
     def step_positions(self) -> int:

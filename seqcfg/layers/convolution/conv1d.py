@@ -46,6 +46,7 @@ class Conv1D(SequenceLayer, type="conv1d"):
         d.weight("kernel", (self.kernel_size, dim, self.units), self.kernel_initializer, fans=fans, axes=("tap", "input", "output"))
         if self.use_bias:
             d.weight("bias", (self.units,), axes=("output",))
+        d.product()
         return self.units
 
     def num_positions(self, length: int) -> int:
@@ -70,5 +71,8 @@ class Conv1D(SequenceLayer, type="conv1d"):
         return Window(self.kernel_size, self.stride, self.dilation)
 
     def _convolve(self, w: Any, padded: Any) -> Any:
-        y = tf.nn.conv1d(padded, w.kernel, self.stride, "VALID", dilations=self.dilation)
-        return activate(self.activation, tf.nn.bias_add(y, w.bias) if self.use_bias else y)
+        y = w.product(padded, w.kernel, w.bias if self.use_bias else None, apply=self._slide)
+        return activate(self.activation, y)
+
+    def _slide(self, padded: Any, kernel: Any) -> Any:
+        return tf.nn.conv1d(padded, kernel, self.stride, "VALID", dilations=self.dilation)

@@ -97,8 +97,12 @@ class Conv2D(TimeFrequency, type="conv2d"):
         )
         if self.use_bias:
             d.weight("bias", (self.units,), axes=("output",))
+        d.product()
         return self._frequency.count(frequencies), self.units
 
     def combine(self, w: Any, padded: Any) -> Any:
-        y = tf.nn.conv2d(padded, w.kernel, list(self.stride), "VALID", dilations=list(self.dilation))
-        return activate(self.activation, tf.nn.bias_add(y, w.bias) if self.use_bias else y)
+        y = w.product(padded, w.kernel, w.bias if self.use_bias else None, apply=self._slide)
+        return activate(self.activation, y)
+
+    def _slide(self, padded: Any, kernel: Any) -> Any:
+        return tf.nn.conv2d(padded, kernel, list(self.stride), "VALID", dilations=list(self.dilation))

@@ -26,6 +26,8 @@ class LSTM(Recurrence, type="lstm"):
     A padded position keeps the state, and gives the held output.
     """
 
+    lone_weights = ("recurrent_kernel", "gate_kernel", "projection")  # that quantisation rounds where they lie: the loop multiplies them
+
     units: PositiveInt = param(doc="Width of the cell.")
     projection: PositiveInt | None = param(default=None, doc="Width of a linear map of the output (arXiv:1402.1128); none when left out.")
     forget_bias: float = param(default=1.0, doc="Added to the forget gate before its sigmoid (Jozefowicz et al. 2015).")
@@ -88,6 +90,7 @@ class LSTM(Recurrence, type="lstm"):
             d.weight(name, (units,), axes=("output",))
         if self.projection:
             d.weight("projection", (units, out), start, axes=axes)
+        d.product("input")
         return out
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
@@ -149,7 +152,8 @@ class LSTM(Recurrence, type="lstm"):
         """Whether TensorFlow has one operation for this cell: in training, where its memory pays; not under XLA, which lacks it."""
         is_plain = self.output_activation == "tanh" and self.norm != "layer" and not (self.coupled or self.peephole or self.zoneout)
         is_square = not (self.projection or self.input_projection)
-        return w.training and not w.context.for_xla and is_plain and is_square and x.values.dtype == tf.float32
+        is_here = w.training and not w.context.for_xla and w.context.products is None
+        return is_here and is_plain and is_square and x.values.dtype == tf.float32
 
     @property
     def _gates(self) -> int:
