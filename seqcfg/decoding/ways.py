@@ -68,7 +68,7 @@ class Ways:
     def table(self) -> list[dict[str, Any]]:
         """What was measured: milliseconds a step either way per shape, and the choice.
 
-        A shape is [rows, buffer, times of the inputs]; an encoder's is [0, rows, times of the inputs].
+        A shape is [rows, buffer, times of the inputs].
         """
         return [
             {
