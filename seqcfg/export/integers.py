@@ -145,7 +145,8 @@ def _multiplied(x: Any, kernel: Any, array: Any, how: Weights, apply: Any) -> An
         return apply(x, rounded)
     rows = tf.reshape(x, [1, 1, -1, array.shape[0]])
     y = tf.reshape(tf.nn.conv2d(rows, rounded, 1, "VALID"), tf.concat([tf.shape(x)[:-1], [array.shape[1]]], 0))
-    return tf.ensure_shape(y, [*x.shape[:-1], array.shape[1]])
+    y.set_shape([*x.shape[:-1], array.shape[1]])  # TFLite has no EnsureShape
+    return y
 
 
 def _rounded(x: Any, low: float, high: float, how: Activations) -> Any:

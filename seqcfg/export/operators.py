@@ -41,12 +41,12 @@ class Operators(NamedTuple):
 
 def operators_of(data: bytes) -> Operators:
     """Reads a file's operators without running it; raises UserError for bytes that are no TFLite model."""
-    schema = _schema()
+    form = schema()
     if data[4:8] != b"TFL3":
         raise UserError("this is no TFLite model", hint="name a file that 'seqcfg export --format tflite' wrote")
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
-    types = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
+    model = form.ModelT.InitFromObj(form.Model.GetRootAsModel(data, 0))
+    names = {number: name for name, number in vars(form.BuiltinOperator).items() if isinstance(number, int)}
+    types = {number: name for name, number in vars(form.TensorType).items() if isinstance(number, int)}
     counts: collections.Counter[str] = collections.Counter()
     total = integers = hybrid = 0
     stepwise = {one.subgraphIndex for one in model.signatureDefs or [] if one.signatureKey.decode() in STEPWISE}
@@ -89,7 +89,8 @@ def _shape(tensor: Any) -> list[int]:
     return [FREE if size < 0 else size for size in _signature(tensor)]
 
 
-def _schema() -> Any:
+def schema() -> Any:
+    """Python's classes of TFLite's file format; raises UserError where they are missing."""
     try:
         from ai_edge_litert import schema_py_generated
     except ImportError as error:

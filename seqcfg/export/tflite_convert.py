@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from seqcfg.errors import UserError
+from seqcfg.export.slim import slimmed
 from seqcfg.lazy import quiet_standard_error, tf
 
 NOISE = "scale out of expressed type range"  # said of every model with rounded activations, and means nothing
@@ -23,7 +24,7 @@ def convert(module: Any, signatures: dict[str, Any], precision: str, allow_flex:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
     try:
         with quiet_standard_error():
-            return converter.convert()
+            return slimmed(converter.convert())
     except Exception as error:
         if type(error).__name__ != "ConverterError":
             raise
