@@ -69,5 +69,13 @@ class Devices:
         """What TensorFlow raises when another process is gone."""
         return ()
 
+    def patience(self) -> contextlib.AbstractContextManager[Any]:
+        """Entered for each call of several updates, which ends the process where others do not come."""
+        return contextlib.nullcontext()
+
+    def cause(self, failure: BaseException) -> str:
+        """Which process is gone, and how that was seen."""
+        return str(failure)
+
     def require_same(self, what: str, number: int) -> None:
         """Raises UserError unless all processes give the same number."""

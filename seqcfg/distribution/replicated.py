@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from typing import Any
 
 from seqcfg.distribution.devices import Devices
+from seqcfg.distribution.patience import patience
 from seqcfg.errors import UserError
 from seqcfg.lazy import np, tf
 
@@ -17,10 +19,11 @@ class Replicated(Devices):
     So what a step sees does not depend on how many replicas there are, and a run may go on with another number.
     """
 
-    def __init__(self, strategy: Any, process: int = 0, num_processes: int = 1):
+    def __init__(self, strategy: Any, process: int = 0, addresses: tuple[str, ...] = ("",), patience_seconds: float | None = None):
         self._strategy = strategy
         self.count = strategy.num_replicas_in_sync
-        self.process, self._num_processes = process, num_processes
+        self.process, self._num_processes, self._addresses = process, len(addresses), addresses
+        self._patience_seconds = patience_seconds
         self.is_chief = process == 0
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
@@ -68,6 +71,19 @@ class Replicated(Devices):
             if self.waits_for_others
             else ()
         )
+
+    def patience(self) -> contextlib.AbstractContextManager[Any]:
+        return contextlib.nullcontext() if self._patience_seconds is None else patience(self._patience_seconds)
+
+    def cause(self, failure: BaseException) -> str:
+        """The addresses of the processes that TensorFlow misses, and its first words that say why."""
+        text = str(failure)
+        missed = text.partition("unhealthy")[2] or text.partition("remote target")[2]
+        numbers = sorted({int(number) for number in re.findall(r"/task:(\d+)", missed)} - {self.process})
+        lines = [line.strip().removeprefix("Collective ops is aborted by: ") for line in text.strip().splitlines()]
+        reasons = [line for line in lines if re.search(r"heartbeat|Connection|timed out|aborted|[Dd]eadline", line)]
+        gone = ", ".join(self._addresses[number] for number in numbers if number < len(self._addresses))
+        return f"{gone or 'which one is not known'} ({(reasons or lines)[0][:200]})"
 
     def require_same(self, what: str, number: int) -> None:
         """Raises UserError unless all processes give the same number, which is below 2^24."""

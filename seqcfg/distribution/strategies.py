@@ -68,7 +68,7 @@ class MultiWorker(Strategy, type="multi_worker"):
     Start the same command once per process. Who takes part is read from TF_CONFIG, from SLURM or from a Kubernetes
     indexed job. The run directory and the prepared data must be reachable by all; the first process writes the run.
     When a process dies or its machine stands still, the others end with code 75 within a minute, and when it only waits for
-    something, within `patience_seconds`; the same commands go on from the newest checkpoint, with the same bits.
+    something, after `patience_seconds`; the same commands go on from the newest checkpoint, with the same bits.
     """
 
     spans_processes = True
@@ -80,9 +80,9 @@ class MultiWorker(Strategy, type="multi_worker"):
     meeting_seconds: PositiveFloat = param(default=120.0, doc="How long processes wait for one another at the start.", affects="nothing")
 
     patience_seconds: PositiveFloat = param(
-        default=600.0,
+        default=1800.0,
         is_later=True,
-        doc="How long an update waits for another process before the run counts as lost; longer than a validation takes.",
+        doc="How long steps_per_call updates may take, others' validation included, before a process gives up waiting for the others.",
         affects="nothing",
     )
 
@@ -98,14 +98,12 @@ class MultiWorker(Strategy, type="multi_worker"):
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec({"worker": list(found.addresses)}), task_type="worker", task_id=found.index, rpc_layer="grpc"
         )
-        options = tf.distribute.experimental.CommunicationOptions(
-            implementation=implementation.NCCL if gpus else implementation.RING, timeout_seconds=self.patience_seconds
-        )
+        options = tf.distribute.experimental.CommunicationOptions(implementation=implementation.NCCL if gpus else implementation.RING)
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
         strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver, communication_options=options)
         for number, handler in handlers.items():  # TensorFlow's coordination puts itself in their place
             signal.signal(number, handler)
-        return Replicated(strategy, process=found.index, num_processes=len(found.addresses))
+        return Replicated(strategy, process=found.index, addresses=found.addresses, patience_seconds=self.patience_seconds)
 
 
 class Unavailable(Strategy):

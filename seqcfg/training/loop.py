@@ -95,8 +95,9 @@ class TrainingLoop:
 
     def _advance(self, iterator: Any) -> None:
         """One call into TensorFlow, and what is due after it."""
-        seen = self._step.run(iterator, tf.constant(self._next_stop() - self.done))
-        self.done, self._is_stopped = int(self._state.step.numpy()), bool(seen["stop"])
+        with self._devices.patience():
+            seen = self._step.run(iterator, tf.constant(self._next_stop() - self.done))
+            self.done, self._is_stopped = int(self._state.step.numpy()), bool(seen["stop"])
         each = seen["each"].numpy()
         self._meter.add(each)
         self._journal.trace.add(each[:, [MEASURED.index("total"), MEASURED.index("norm")]])

@@ -146,8 +146,8 @@ class Attempt:
             reason = loop.run(self._lock.beat)
             outcome = "finished" if reason else "stopped"
         except self._devices.failures() as failure:
-            first = str(failure).strip().splitlines()[0]
-            raise ProcessLost(f"step {loop.done}: another process of this run is gone: {first}", hint=AGAIN) from None
+            cause = self._devices.cause(failure)
+            raise ProcessLost(f"step {loop.done}: another process of this run is gone: {cause}", hint=AGAIN) from None
         finally:
             journal.close()
             manifest.finish_attempt(history, loop.done, outcome)

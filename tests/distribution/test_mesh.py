@@ -25,7 +25,7 @@ def place(tmp_path_factory):
     return tmp_path_factory.mktemp("mesh")
 
 
-def train(place, name, *settings):
+def train(place, name, *settings, recipe=RECIPE):
     """The run after a process of its own has trained it."""
     options = [part for setting in settings for part in ("--set", setting)]
     command = [
@@ -33,7 +33,7 @@ def train(place, name, *settings):
         "-m",
         "seqcfg",
         "train",
-        RECIPE,
+        recipe,
         "--run",
         str(place / name),
         "--cache-root",
@@ -136,6 +136,14 @@ def test_what_several_processes_made_is_not_replayed(tmp_path):
     experiment = load(RECIPE, ["training.strategy={type: multi_worker}"])
     with pytest.raises(UserError, match="was trained by several processes"):
         replay(experiment, None, RunDirectory(tmp_path), 1, print)
+
+
+@pytest.mark.slow
+def test_an_encoder_and_a_decoder_that_attends_to_it_are_divided_too(place):
+    translation, steps = str(Path(__file__).parents[1] / "training" / "tiny.yaml"), ("training.steps=8", "training.log_every_steps=1")
+    alone = train(place, "translation-alone", *steps, recipe=translation)
+    several = train(place, "translation", mesh(2, 2), *steps, recipe=translation)
+    assert losses(several) == pytest.approx(losses(alone), rel=1e-5)
 
 
 @pytest.mark.slow
