@@ -59,8 +59,8 @@ def operators_of(data: bytes) -> Operators:
             if size:
                 first, second = (types[graph.tensors[operator.inputs[place]].type] for place in (0, 1))
                 total += size
-                integers += size if first in ("INT8", "INT16") and second == "INT8" else 0
-                hybrid += size if first == "FLOAT32" and second == "INT8" else 0
+                integers += size if first in ("INT8", "INT16") and second in ("INT4", "INT8") else 0
+                hybrid += size if first == "FLOAT32" and second in ("INT4", "INT8") else 0
     custom = sorted({code.customCode.decode() for code in model.operatorCodes if code.customCode})
     return Operators(dict(counts), custom, Multiplied(total, integers, hybrid))
 

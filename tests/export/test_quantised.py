@@ -7,12 +7,15 @@ from seqcfg.checkpoints.commit import save
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
 from seqcfg.export import artefact
+from seqcfg.export.integers import IntegerProducts, Range
 from seqcfg.export.operators import operators_of
 from seqcfg.export.sample import Sample
 from seqcfg.export.slim import ALIGNMENT, slimmed
 from seqcfg.export.tflite import TFLite
 from seqcfg.export.tolerance import Tolerance
 from seqcfg.layers.create import view
+from seqcfg.layers.dense import affine
+from seqcfg.layers.quantisation.settings import Activations, Domain, Quantisation, Weights
 from seqcfg.plan.declaration import RANGES
 from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_run import RECIPE, make_run
@@ -116,3 +119,26 @@ def test_a_slimmed_file_is_the_same_model_with_aligned_buffers(by_tensor):
     assert len(set(starts)) == len(starts)
     inside = [graph.Tensors(0) for graph in map(model.Subgraphs, range(model.SubgraphsLength()))]
     assert inside and {one.Name() for one in inside} != {b""}
+
+
+@pytest.mark.parametrize(("weight_bits", "scales", "activation_bits", "symmetric"), [(4, "tensor", 8, True), (6, "channel", 5, False)])
+def test_integers_of_few_bits_are_at_most_one_step_from_the_rounded_graph(weight_bits, scales, activation_bits, symmetric):
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    rng = np.random.default_rng(1)
+    kernel, x = (rng.normal(size=size).astype(np.float32) for size in ((8, 16), (5, 8)))
+    domain = Domain(weights=Weights(bits=weight_bits, scales=scales), activations=Activations(bits=activation_bits, symmetric=symmetric))
+    products = IntegerProducts({"here": Range(-3, 3, -9, 9)}, {"here": kernel}, Quantisation(domains=[domain]))
+    constant = tf.constant(kernel)
+    graph = tf.function(lambda x: products("here", x, constant, None, affine), input_signature=[tf.TensorSpec([5, 8])])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()])
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    data = converter.convert()
+    model = Interpreter(model_content=data)
+    model.allocate_tensors()
+    model.set_tensor(model.get_input_details()[0]["index"], x)
+    model.invoke()
+    found = model.get_tensor(model.get_output_details()[0]["index"])
+    assert operators_of(data).multiplied.share == 1.0
+    assert np.abs(found - graph(x)).max() < 1.01 * 18 / (2**activation_bits - 1 - symmetric)

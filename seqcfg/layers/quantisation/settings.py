@@ -11,7 +11,8 @@ from seqcfg.component.kinds import Section
 from seqcfg.component.types import NonNegativeInt, PositiveInt, rules
 from seqcfg.plan.declaration import RANGES, Declaration, Weight
 
-Bits = Annotated[int, rules("2 to 8 bits", minimum=2, maximum=8)]
+WeightBits = Annotated[int, rules("4 to 8 bits", minimum=4, maximum=8)]  # TFLite's converter takes 3 and gives other numbers
+ActivationBits = Annotated[int, rules("5 to 8 bits", minimum=5, maximum=8)]  # it has no products of 4
 Decay = Annotated[float, rules("a share of 1, such as 0.99", minimum=0, exclusiveMaximum=1)]
 Layers = Annotated[list[str], rules("patterns of layer paths such as model/encoder/*; seqcfg plan --json lists the paths", minItems=1)]
 
@@ -19,7 +20,7 @@ Layers = Annotated[list[str], rules("patterns of layer paths such as model/encod
 class Weights(Record):
     """q = round(w / s) in -(2^(bits - 1) - 1) ... 2^(bits - 1) - 1 with s = max |w| / (2^(bits - 1) - 1), so that 0 is 0."""
 
-    bits: Bits = param(default=8, doc="Bits of a weight.")
+    bits: WeightBits = param(default=8, doc="Bits of a weight.")
     scales: Literal["tensor", "channel"] = param(
         default="tensor", doc="One scale for a matrix, or one for each of its outputs (for each row of an embedding's table)."
     )
@@ -28,7 +29,7 @@ class Weights(Record):
 class Activations(Record):
     """q = round(x / s) + z in 0 ... 2^bits - 1, with s and the integer z of 0.0 from a range [low, high] that was seen."""
 
-    bits: Bits = param(default=8, doc="Bits of what a layer takes and gives.")
+    bits: ActivationBits = param(default=8, doc="Bits of what a layer takes and gives.")
     symmetric: bool = param(default=False, doc="Whether the range is made as wide below 0 as above, so that 0 is in its middle.")
 
 
