@@ -70,6 +70,7 @@ class Recipe(Record):
             yield from self._check_fields(splits)
             yield from self._check_packing()
             yield from self._check_sample_rates(splits)
+        yield from self._check_accumulation()
         yield from self._check_metrics()
         yield from self._check_search()
         yield from self._check_quantisation()
@@ -107,6 +108,18 @@ class Recipe(Record):
                 if not getattr(layer, "respects_segments", True):
                     message = f"the layer {layer.type!r} of the task would mix the texts that share a row"
                     yield "data.batching.packing", message, "leave packing out for this model"
+                    return
+
+    def _check_accumulation(self) -> Iterator[tuple[str, str, str]]:
+        """Batches that are added up are computed one after the other, so no layer can know the statistics of all of them."""
+        if getattr(self.training, "accumulate_batches", 1) > 1:
+            for layer in _components_in(self.task):
+                if getattr(layer, "is_of_whole_batches", False):
+                    message = (
+                        f"the layer {layer.type!r} of the task takes its statistics from the whole batch, which is never there at once"
+                    )
+                    hint = "write statistics: replica in the layer, or take larger batches without accumulation"
+                    yield "training.accumulate_batches", message, hint
                     return
 
     def _check_sample_rates(self, splits: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

@@ -17,7 +17,7 @@ class NonFinite(Record):
 
     action: Literal["skip", "stop"] = param(default="skip", doc="Whether such an update is left out, or ends the run.", affects="nothing")
     max_in_a_row: PositiveInt = param(
-        default=10, doc="More than so many updates left out one after the other end the run.", affects="nothing"
+        default=10, doc="More than so many updates that are not finite, one after the other, end the run.", affects="nothing"
     )
     max_total: PositiveInt | None = param(default=None, doc="More than so many in all end the run; null for no bound.", affects="nothing")
 

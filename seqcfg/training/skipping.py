@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from seqcfg.component.component import Record, param
@@ -43,13 +44,22 @@ class Outliers(Record):
 
 
 class Skip(Record):
-    """Which updates are left out. One whose gradient is not finite always is."""
+    """Which updates are left out because their gradient is too large.
+
+    One whose gradient is not finite always is left out, too, but counted apart: `non_finite` bounds those.
+    """
 
     max_norm: PositiveFloat | None = param(default=None, doc="Gradient norm above which an update is left out; null for no bound.")
     outliers: Outliers | None = param(default=None, doc="Leaves out norms far above the usual; null for not.")
     max_in_a_row: PositiveInt | None = param(
-        default=None, doc="The run ends with an error after so many left out in a row; null for never."
+        default=None,
+        doc="The run ends with an error after so many too large ones in a row; null for never. What is not finite does not count.",
     )
+
+    def check(self) -> Iterator[tuple[str, str, str]]:
+        if self.max_in_a_row is not None and self.max_norm is None and self.outliers is None:
+            hint = "give max_norm or outliers, or take training.non_finite.max_in_a_row for updates that are not finite"
+            yield "max_in_a_row", "bounds nothing, because no norm is too large here", hint
 
     def numbers(self) -> dict[str, float]:
         """What is kept between updates, and where it starts."""
@@ -58,7 +68,8 @@ class Skip(Record):
 
     def __call__(self, norm: Any, numbers: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """(whether to leave out, the numbers after it); `norm` is that of the mean gradient before clipping."""
-        leave = ~tf.math.is_finite(norm)
+        is_finite = tf.math.is_finite(norm)
+        leave = ~is_finite
         now: dict[str, Any] = {}
         if self.max_norm is not None:
             leave |= norm > self.max_norm
@@ -66,13 +77,14 @@ class Skip(Record):
             is_outlier, now = self.outliers(norm, {name: numbers[name] for name in self.outliers.numbers()})
             leave |= is_outlier
         if self.max_in_a_row is not None:
-            now |= {"in_a_row": tf.where(leave, numbers["in_a_row"] + 1.0, 0.0)}
+            counted = tf.where(leave, numbers["in_a_row"] + 1.0, 0.0)
+            now |= {"in_a_row": tf.where(is_finite, counted, numbers["in_a_row"])}
         return leave, now
 
     def refuse_too_many(self, learner: str, in_a_row: int, step: int) -> None:
         """Raises UserError when as many updates in a row were left out as the recipe allows."""
         if self.max_in_a_row is not None and in_a_row >= self.max_in_a_row:
             raise UserError(
-                f"step {step}: the last {in_a_row} updates of learner {learner!r} were left out, which skip.max_in_a_row does not allow",
+                f"step {step}: the last {in_a_row} updates of learner {learner!r} were too large, which skip.max_in_a_row does not allow",
                 hint="lower the rate or clip.norm, or look at the data of these steps",
             )

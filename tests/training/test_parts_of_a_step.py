@@ -72,6 +72,7 @@ def test_a_norm_that_is_not_finite_changes_no_statistics():
 def test_too_many_left_out_in_a_row_end_the_run():
     skip = Skip(max_norm=1.0, max_in_a_row=2)
     assert follow(skip, [2.0, 0.5, 2.0, 2.0])[1] == {"in_a_row": 2.0}
+    assert follow(skip, [2.0, math.nan, 2.0]) == ([True] * 3, {"in_a_row": 2.0})  # what is not finite is counted by non_finite alone
     skip.refuse_too_many("main", 1, 7)
     with pytest.raises(UserError, match="step 7: the last 2 updates of learner 'main'"):
         skip.refuse_too_many("main", 2, 7)

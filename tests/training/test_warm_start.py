@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from seqcfg.errors import UserError
 from seqcfg.layers.create import initial_values
 from seqcfg.recipe.experiment import load
 from seqcfg.training import warm_start
+from seqcfg.training.run import warm_up
+from seqcfg.training.state import create_state
 from seqcfg.training.warm_start import WarmStart, pieces
 
 spec = importlib.util.spec_from_file_location("small_run", Path(__file__).parents[1] / "evaluation" / "small_run.py")
@@ -47,6 +50,15 @@ def test_without_rules_every_weight_is_taken_from_the_checkpoint_asked_for(run, 
     WarmStart(run=str(run), checkpoint="last").apply(fresh, {}, said.append)
     assert same(fresh, stored(run)) == set(fresh)
     assert said == [f"started from step-00000020 of {run}: {len(fresh)} of {len(fresh)} weights"]
+
+
+def test_a_moving_average_begins_at_the_weights_taken_over_not_at_drawn_ones(run):
+    settings = ["training.ema_decay=0.9", f"training.warm_start={{run: '{run}', checkpoint: last}}"]
+    experiment = load(run / "resolved.yaml", settings)
+    training, prepared = experiment.recipe.training, SimpleNamespace(statistics={}, codecs={})
+    state = create_state(experiment.declaration, training)
+    warm_up(training, state, prepared, lambda _: None)
+    assert same(state.average, stored(run)) == same(state.weights, stored(run)) == set(state.weights)
 
 
 def test_the_first_pattern_that_fits_decides_and_null_leaves_as_drawn(run, fresh):

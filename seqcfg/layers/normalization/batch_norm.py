@@ -30,9 +30,14 @@ class BatchNorm(SequenceLayer, type="batch_norm"):
     )
     statistics: Literal["replica", "global"] = param(
         default="replica",
-        doc="Whether moments in training are those of a replica's rows, or of the rows of all replicas (not with accumulated batches).",
+        doc="Whether moments in training are those of a replica's rows, or of all replicas (which excludes accumulated batches).",
         is_later=True,
     )
+
+    @property
+    def is_of_whole_batches(self) -> bool:
+        """Whether batches that are added up would not give what one batch of all their rows gives, although the recipe asks for that."""
+        return self.statistics == "global"
 
     def declare(self, d: Any, width: Any) -> Any:
         if width == ():
