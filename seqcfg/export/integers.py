@@ -13,6 +13,7 @@ from seqcfg.lazy import np, tf
 from seqcfg.plan.declaration import RANGES
 
 SHORT_SOUND = 8000  # samples
+WIDE = Activations(bits=16, symmetric=True)
 SMALLEST = 1e-30  # changes no sum but that of zeros, and no converter leaves it out
 
 
@@ -90,19 +91,21 @@ def plain_products(place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> An
 class IntegerProducts:
     """Takes the place of products in graphs for converters: inputs, kernels and results are rounded as the recipe's domains say.
 
-    Converters turn such products into integer ones. Between products everything stays in floating point.
+    Converters turn such products into integer ones. Between products everything stays in floating point. is_wide: what is rounded
+    to 8 bits besides kernels is rounded to 16, around 0.
     """
 
-    def __init__(self, ranges: dict[str, Range], kernels: dict[str, Any], quantisation: Quantisation):
-        self._ranges, self._kernels, self._quantisation = ranges, kernels, quantisation
+    def __init__(self, ranges: dict[str, Range], kernels: dict[str, Any], quantisation: Quantisation, is_wide: bool = False):
+        self._ranges, self._kernels, self._quantisation, self._is_wide = ranges, kernels, quantisation, is_wide
 
     def __call__(self, place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
         found, domain = self._ranges.get(place), self._quantisation.domain_of(place)
         if found is None or domain is None or domain.weights is None or domain.activations is None:
             return plain_products(place, x, kernel, bias, apply)
-        x = _rounded(x, found.low, found.high, domain.activations)
+        how = WIDE if self._is_wide else domain.activations
+        x = _rounded(x + SMALLEST if self._is_wide else x, found.low, found.high, how)  # few operations in front have 16 bits
         y = _multiplied(x, kernel, self._kernels[place], domain.weights, apply)
-        y = _rounded(y, found.result_low, found.result_high, domain.activations)
+        y = _rounded(y, found.result_low, found.result_high, how)
         # A sum in floating point: integers must not pass into operations behind that have none. One of zeros would be left out.
         return y + ((tf.zeros([kernel.shape[-1]]) if bias is None else bias) + SMALLEST)
 

@@ -19,7 +19,7 @@ from seqcfg.export.operators import operators_of
 from seqcfg.export.precisions import of_precision
 from seqcfg.export.sample import Sample
 from seqcfg.export.tflite_convert import convert
-from seqcfg.export.tflite_graph import Precision, signatures_of
+from seqcfg.export.tflite_graph import INTEGERS, Precision, signatures_of
 from seqcfg.export.tolerance import Tolerance
 
 MODEL = "model.tflite"
@@ -28,6 +28,7 @@ TOLERANCES = {
     "float16": Tolerance(identical_share=0.9, score_difference=0.05, metric_loss=0.5),
     "dynamic_int8": Tolerance(identical_share=0.6, score_difference=0.3, metric_loss=1.0),
     "int8": Tolerance(identical_share=0.3, score_difference=1.0, metric_loss=2.0),
+    "int16x8": Tolerance(identical_share=0.6, score_difference=0.3, metric_loss=1.0),
 }
 
 
@@ -39,7 +40,7 @@ class TFLite(Exporter, type="tflite"):
     [rows] and gives `logits` [rows, vocabulary] and the caches as explicit tensors; for a search over frames, `frames` gives what it
     reads. dynamic_int8 keeps weights in 8 bits, with a scale for each row, and rounds activations as they come; int8 fixes their
     ranges by sample texts, so that every product of a layer is one of integers, and leaves sums, normalisation and softmax in
-    floating point.
+    floating point; int16x8 does so with activations of 16 bits.
     """
 
     version: PositiveInt = param(default=1, doc="Number of the version folder.")
@@ -48,16 +49,16 @@ class TFLite(Exporter, type="tflite"):
     allow_flex: bool = param(default=False, doc="Whether operators of TensorFlow may be used, which need a runtime of its size.")
     integer_layers: list[str] = param(
         factory=lambda: ["*"],
-        doc="Of int8: patterns of layer paths whose products are integers, such as model/encoder/*; the rest is float.",
+        doc="Of int8 and int16x8: patterns of layer paths whose products are integers, such as model/encoder/*; the rest is float.",
     )
-    num_representative: PositiveInt = param(default=100, doc="Training examples that show int8 the ranges of activations.")
+    num_representative: PositiveInt = param(default=100, doc="Training examples that show int8 and int16x8 the ranges of activations.")
     tolerance: Tolerance | None = param(
         default=None, doc="How far the model may be from the run; null takes what is usual for the precision.", affects="nothing"
     )
 
     def check(self) -> Iterator[tuple[str, str, str]]:
-        if self.allow_flex and self.precision == "int8":
-            yield "allow_flex", "int8 is for machines that have no TensorFlow", "leave it out"
+        if self.allow_flex and self.precision in INTEGERS:
+            yield "allow_flex", f"{self.precision} is for machines that have no TensorFlow", "leave it out"
 
     @property
     def label(self) -> str:
@@ -88,10 +89,12 @@ class TFLite(Exporter, type="tflite"):
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""
         about = client_facts(trained)
-        is_shown = self.precision == "int8" and not getattr(trained.experiment.recipe.quantisation, "aware", None)
+        is_shown = self.precision in INTEGERS and not getattr(trained.experiment.recipe.quantisation, "aware", None)
         pairs = list(sample.representative(self.num_representative)) if is_shown else []
         if is_shown and not pairs:
-            raise UserError("int8 needs examples that show the ranges of activations", hint="export where the training data is")
+            raise UserError(
+                f"{self.precision} needs examples that show the ranges of activations", hint="export where the training data is"
+            )
         module, signatures = signatures_of(trained, self.precision, self.include_search, pairs, tuple(self.integer_layers))
         with tempfile.TemporaryDirectory() as place:
             data = convert(module, signatures, self.precision, self.allow_flex, place)

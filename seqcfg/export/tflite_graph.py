@@ -15,7 +15,8 @@ from seqcfg.layers.portable import PORTABLE
 from seqcfg.layers.quantisation.settings import Domain, Quantisation, Weights, lone_weights
 from seqcfg.lazy import tf
 
-Precision = Literal["float32", "float16", "dynamic_int8", "int8"]
+Precision = Literal["float32", "float16", "dynamic_int8", "int8", "int16x8"]
+INTEGERS = ("int8", "int16x8")  # whose products are integers
 
 
 def signatures_of(
@@ -23,7 +24,7 @@ def signatures_of(
 ) -> tuple[Any, dict[str, Any]]:
     """(module, {"decode", "encode", "step"}), or "frames" for a search over frames.
 
-    pairs are inputs and outputs that show the range of activations, for int8.
+    pairs are inputs and outputs that show the range of activations, for int8 and int16x8.
     """
     task = trained.experiment.recipe.task
     if not hasattr(task, "encode_pairs"):
@@ -31,14 +32,15 @@ def signatures_of(
     module = graph.new_module(trained)
     weights: dict[str, Any] = dict(module.weights)
     quantisation = trained.experiment.recipe.quantisation or Quantisation()
-    if precision in ("dynamic_int8", "int8"):
+    if precision in ("dynamic_int8", *INTEGERS):
         for layer, path in tables_of(trained.declaration).items():
             domain = Domain(weights=Weights(scales="channel")) if precision == "dynamic_int8" else quantisation.domain_of(layer)
             if domain is not None and domain.weights is not None:
                 weights[path] = IntegerRows(trained.weights[path], domain.weights)
     products: Any = plain_products if quantisation.aware else None  # else what is trained to be rounded is rounded in every format
-    if precision == "int8":
-        products = IntegerProducts(_chosen(ranges_of(trained, pairs), integer_layers), kernels_of(trained, pairs), quantisation)
+    if precision in INTEGERS:
+        ranges, kernels = _chosen(ranges_of(trained, pairs), integer_layers), kernels_of(trained, pairs)
+        products = IntegerProducts(ranges, kernels, quantisation, is_wide=precision == "int16x8")
     member = Member(task, trained.declaration, weights, trained.codecs, trained.precision)
     specs, inputs, cut = inputs_of(trained, rows=1)
     needs = trained.experiment.recipe.decoding.search.needs if trained.experiment.recipe.decoding else "tokens"

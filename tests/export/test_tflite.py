@@ -6,6 +6,7 @@ from importlib.machinery import SourceFileLoader
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 
 from seqcfg.commands.run import command
@@ -17,6 +18,7 @@ from seqcfg.export.operators import operators_of
 from seqcfg.export.probe import CLIENTS
 from seqcfg.export.sample import Sample
 from seqcfg.export.tflite import TFLite
+from seqcfg.export.tflite_convert import convert
 from seqcfg.export.tolerance import Tolerance
 from seqcfg.layers.dense import affine
 from seqcfg.layers.quantisation.settings import Quantisation, Weights
@@ -43,7 +45,8 @@ def trained(run):
 def exported(trained):
     sample = Sample(LINES, [], lambda count: PAIRS[:count])
     export = artefact.Export(trained, sample)
-    return {name: export(TFLite(precision=name, tolerance=bounds)) for name, bounds in (("float32", None), ("int8", ANYTHING))}
+    precisions = {"float32": None, "int8": ANYTHING, "int16x8": ANYTHING}
+    return {name: export(TFLite(precision=name, tolerance=bounds)) for name, bounds in precisions.items()}
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +109,20 @@ def test_int8_multiplies_integers(exported):
     assert 0.5 < figures["int8"]["int8_share"] == found.share < 1  # attention is a large part of so narrow a model
 
 
+def test_int16x8_multiplies_activations_of_16_bits_with_kernels_of_8(exported):
+    from ai_edge_litert import schema_py_generated as schema
+
+    types = {number: name for name, number in vars(schema.TensorType).items() if isinstance(number, int)}
+    data = (exported["int16x8"].folder / "model.tflite").read_bytes()
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
+    code = next(n for n, one in enumerate(model.operatorCodes) if one.builtinCode == schema.BuiltinOperator.FULLY_CONNECTED)
+    operators = [(graph, one) for graph in model.subgraphs for one in graph.operators if one.opcodeIndex == code]
+    met = {tuple(types[graph.tensors[place].type] for place in (*one.inputs[:2], *one.outputs)) for graph, one in operators}
+    assert ("INT16", "INT8", "INT16") in met and not [one for one in met if one[0] == "INT8"]
+    figures = {name: dict(read_manifest(one.folder.parent).figures) for name, one in exported.items()}
+    assert figures["int16x8"]["int8_share"] == figures["int8"]["int8_share"] > 0.5
+
+
 def test_int8_multiplies_a_table_of_integers_for_the_output(trained, exported):
     from ai_edge_litert import schema_py_generated as schema
 
@@ -123,7 +140,6 @@ def test_int8_multiplies_a_table_of_integers_for_the_output(trained, exported):
 
 
 def test_rounded_products_are_near_those_in_float():
-    import tensorflow as tf
 
     rng = np.random.default_rng(1)
     x, kernel, bias = (rng.normal(size=size).astype(np.float32) for size in ((6, 5), (5, 4), (4,)))
@@ -139,7 +155,6 @@ def test_rounded_products_are_near_those_in_float():
 
 @pytest.mark.parametrize("is_per_row", [False, True])
 def test_a_rounded_table_gives_the_same_rows_alone_and_as_a_whole(is_per_row):
-    import tensorflow as tf
 
     table = np.array([[1.0, -0.5], [127.0, 3.0], [0.0, 0.0]], np.float32)
     rounded = integers.IntegerRows(table, Weights(scales="channel" if is_per_row else "tensor"))
@@ -152,6 +167,30 @@ def test_a_rounded_table_gives_the_same_rows_alone_and_as_a_whole(is_per_row):
 def test_int8_needs_examples(trained):
     with pytest.raises(UserError, match="int8 needs examples"):
         artefact.Export(trained, Sample(LINES))(TFLite(precision="int8"))
+
+
+class Inverting(tf.Module):
+    """A model of an operation that TFLite has not, and TensorFlow has."""
+
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([2, 2], tf.float32, name="x")])
+    def __call__(self, x):
+        return {"y": tf.linalg.inv(x)}
+
+
+def test_operators_of_tensorflow_are_in_a_file_only_where_the_recipe_allows_them(tmp_path):
+    module = Inverting()
+    signatures = {"invert": module.__call__.get_concrete_function()}
+    with pytest.raises(UserError, match=r"TFLite has no counterpart for MatrixInverse") as refusal:
+        convert(module, signatures, "float32", False, str(tmp_path / "without"))
+    assert "allow_flex: true" in refusal.value.problems[0].hint
+    allowed = convert(module, signatures, "float32", True, str(tmp_path / "with"))
+    assert operators_of(allowed).custom == ["FlexMatrixInverse"]
+
+
+def test_integers_and_operators_of_tensorflow_exclude_each_other():
+    for precision in ("int8", "int16x8"):
+        assert [field for field, *_ in TFLite(precision=precision, allow_flex=True).check()] == ["allow_flex"]
+    assert not list(TFLite(allow_flex=True).check()) and TFLite(allow_flex=True).client == ""
 
 
 def test_layers_are_chosen_by_patterns():
