@@ -69,7 +69,7 @@ def concrete(function: Any, named: dict[str, Any]) -> Any:
     return tf.function(function, autograph=False).get_concrete_function(**named)
 
 
-def scoring_of(trained: Any, weights: dict[str, Any]) -> Any:
+def scoring_of(trained: Any, weights: dict[str, Any], **context: Any) -> Any:
     """A function of the task's inputs and of outputs, `target` [n, time] with the end id inside `target_length` [n].
 
     It gives `token_log_probabilities` [n, time], 0 behind the lengths, and their sums `log_probabilities` [n].
@@ -78,7 +78,7 @@ def scoring_of(trained: Any, weights: dict[str, Any]) -> Any:
 
     def score(target: Any, target_length: Any, **inputs: Any) -> dict[str, Any]:
         member = Member(recipe.task, trained.declaration, weights, trained.codecs, trained.precision)
-        stepper = recipe.task.stepper(member.view())
+        stepper = recipe.task.stepper(member.view(**context))
         logits = tf.cast(stepper.logits(cut(inputs, trained), target, target_length), tf.float32)
         found = tf.gather(tf.nn.log_softmax(logits), target, batch_dims=2)  # a converted cross entropy underflows
         found = tf.where(tf.sequence_mask(target_length, tf.shape(target)[1]), found, 0.0)

@@ -88,6 +88,11 @@ def plain_products(place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> An
     return y if bias is None else tf.nn.bias_add(y, bias)
 
 
+def exact_products(trained: Any) -> Any:
+    """The `products` of a view that computes in floating point: `plain_products` where a run was trained to be rounded, else None."""
+    return plain_products if getattr(trained.experiment.recipe.quantisation, "aware", None) else None
+
+
 class IntegerProducts:
     """Takes the place of products in graphs for converters: inputs, kernels and results are rounded as the recipe's domains say.
 

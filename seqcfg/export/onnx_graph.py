@@ -8,6 +8,7 @@ from seqcfg.decoding.member import Member
 from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
 from seqcfg.export import graph
+from seqcfg.export.integers import exact_products
 from seqcfg.export.stepwise import stepwise
 from seqcfg.export.tflite_graph import frames_of, inputs_of
 from seqcfg.layers.portable import PORTABLE
@@ -24,6 +25,7 @@ def signatures_of(trained: Any, with_search: bool) -> tuple[Any, dict[str, Any]]
     if not hasattr(task, "encode_pairs"):
         raise UserError(f"a {task.type} task cannot be exported to ONNX", hint="export it as saved_model")
     graph.refuse_what_is_outside(trained)
+    products = exact_products(trained)  # converters take no ranges that are variables
     member = Member(task, trained.declaration, module.weights, trained.codecs, trained.precision)
     specs, inputs, cut = inputs_of(trained, rows=None)
 
@@ -34,13 +36,13 @@ def signatures_of(trained: Any, with_search: bool) -> tuple[Any, dict[str, Any]]
     try:
         signatures: dict[str, Any] = {}
         if needs == "tokens":
-            signatures = stepwise(lambda: task.stepper(member.view()), specs, inputs)
+            signatures = stepwise(lambda: task.stepper(member.view(products=products)), specs, inputs)
         elif needs == "frames":
-            signatures = {"frames": graph.concrete(lambda **named: frames_of(task, member.view(), inputs(**named)), specs)}
+            signatures = {"frames": graph.concrete(lambda **named: frames_of(task, member.view(products=products), inputs(**named)), specs)}
         if not task.is_of_sounds:
-            signatures["score"] = graph.concrete(graph.scoring_of(trained, module.weights), specs | graph.target_specs())
+            signatures["score"] = graph.concrete(graph.scoring_of(trained, module.weights, products=products), specs | graph.target_specs())
         if with_search:
-            search = graph.search_of(trained, module.weights)
+            search = graph.search_of(trained, module.weights, products=products)
             signatures["decode"] = graph.concrete(decode, specs)
         return module, signatures
     finally:

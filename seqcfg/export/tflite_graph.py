@@ -9,7 +9,7 @@ from typing import Any, Literal
 from seqcfg.decoding.member import Member
 from seqcfg.errors import UserError
 from seqcfg.export import graph, waveforms
-from seqcfg.export.integers import IntegerProducts, IntegerRows, kernels_of, plain_products, ranges_of
+from seqcfg.export.integers import IntegerProducts, IntegerRows, exact_products, kernels_of, ranges_of
 from seqcfg.export.stepwise import stepwise
 from seqcfg.layers.portable import PORTABLE
 from seqcfg.layers.quantisation.settings import Domain, Quantisation, Weights, lone_weights
@@ -37,7 +37,7 @@ def signatures_of(
             domain = Domain(weights=Weights(scales="channel")) if precision == "dynamic_int8" else quantisation.domain_of(layer)
             if domain is not None and domain.weights is not None:
                 weights[path] = IntegerRows(trained.weights[path], domain.weights)
-    products: Any = plain_products if quantisation.aware else None  # else what is trained to be rounded is rounded in every format
+    products: Any = exact_products(trained)
     if precision in INTEGERS:
         ranges, kernels = _chosen(ranges_of(trained, pairs), integer_layers), kernels_of(trained, pairs)
         products = IntegerProducts(ranges, kernels, quantisation, is_wide=precision == "int16x8")
