@@ -1,4 +1,4 @@
-"""What can be served: a run, a SavedModel or a TFLite model, all as a function of a list of texts."""
+"""What can be served: a run, a SavedModel, a TFLite or an ONNX model, all as a function of a list of texts."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from seqcfg.export.manifest import NAME, read_manifest
 from seqcfg.export.origin import check_files
 from seqcfg.export.probe import CLIENTS
 
+FILES = {"model.tflite": "tflite", "model.onnx": "onnx_model", "saved_model.pb": "saved_model"}  # and the client of each
+
 
 class Served(NamedTuple):
     """call: texts to {"text", "scores"} each; about: what /metadata tells."""
@@ -27,7 +29,7 @@ class Served(NamedTuple):
 def open_model(place: str, checkpoint: str, overrides: tuple[str, ...], trust: bool, warn: Callable[[str], None]) -> Served:
     """Opens a run folder, or the version folder of an export. Raises UserError for anything else."""
     folder = Path(place)
-    if (folder / "model.tflite").is_file() or (folder / "saved_model.pb").is_file():
+    if any((folder / file).is_file() for file in FILES):
         return _artefact(folder, trust)
     versions = sorted((one for one in folder.glob("*") if one.name.isdecimal() and one.is_dir()), key=lambda one: int(one.name))
     if (folder / NAME).is_file() and versions:
@@ -61,7 +63,7 @@ def _run(place: str, checkpoint: str, overrides: tuple[str, ...], warn: Callable
 
 def _artefact(folder: Path, trust: bool) -> Served:
     check_files(folder, trust)
-    client = "tflite" if (folder / "model.tflite").is_file() else "saved_model"
+    client = next(client for file, client in FILES.items() if (folder / file).is_file())
     module = ModuleType("client")
     SourceFileLoader("client", str(CLIENTS / f"{client}.py")).exec_module(module)
     try:

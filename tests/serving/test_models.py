@@ -16,6 +16,7 @@ from seqcfg.commands.serve import command
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
 from seqcfg.export.artefact import Export
+from seqcfg.export.onnx import Onnx
 from seqcfg.export.origin import damage, powers_of
 from seqcfg.export.sample import Sample
 from seqcfg.export.saved_model import SavedModel
@@ -54,6 +55,13 @@ def test_a_run_and_its_export_are_served_with_the_outputs_of_decode(run, exporte
     for place in (exported, exported.parent):  # a version's folder, or the one of all versions
         served = open_model(str(place), "best", (), False, print)
         assert texts(served) == wanted and (served.name, served.version) == ("small", 1)
+
+
+def test_an_onnx_model_is_served_with_the_outputs_of_decode(run, wanted):
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    folder = Export(open_run(run), Sample(["one"]))(Onnx()).folder
+    assert texts(open_model(str(folder), "best", (), False, print)) == wanted
 
 
 @pytest.mark.parametrize(("asked", "used"), [("auto", "never"), ("always", "always")])
