@@ -97,7 +97,7 @@ class IntegerProducts:
     """Takes the place of products in graphs for converters: inputs, kernels and results are rounded as the recipe's domains say.
 
     Converters turn such products into integer ones. Between products everything stays in floating point. is_wide: what is rounded
-    to 8 bits besides kernels is rounded to 16, around 0.
+    to 8 bits besides kernels is rounded to 16, around 0; convolutions are not.
     """
 
     def __init__(self, ranges: dict[str, Range], kernels: dict[str, Any], quantisation: Quantisation, is_wide: bool = False):
@@ -107,6 +107,8 @@ class IntegerProducts:
         found, domain = self._ranges.get(place), self._quantisation.domain_of(place)
         if found is None or domain is None or domain.weights is None or domain.activations is None:
             return plain_products(place, x, kernel, bias, apply)
+        if self._is_wide and (len(kernel.shape) > 2 or domain.weights.scales == "channel"):
+            return plain_products(place, x, kernel, bias, apply)  # LiteRT's 16-bit convolutions do not give what they should
         how = WIDE if self._is_wide else domain.activations
         x = _rounded(x + SMALLEST if self._is_wide else x, found.low, found.high, how)  # few operations in front have 16 bits
         y = _multiplied(x, kernel, self._kernels[place], domain.weights, apply)

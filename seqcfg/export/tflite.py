@@ -40,7 +40,8 @@ class TFLite(Exporter, type="tflite"):
     [rows] and gives `logits` [rows, vocabulary] and the caches as explicit tensors; for a search over frames, `frames` gives what it
     reads. dynamic_int8 keeps weights in 8 bits, with a scale for each row, and rounds activations as they come; int8 fixes their
     ranges by sample texts, so that every product of a layer is one of integers, and leaves sums, normalisation and softmax in
-    floating point; int16x8 does so with activations of 16 bits.
+    floating point; int16x8 does so with activations of 16 bits, for
+    matrices with one scale.
     """
 
     version: PositiveInt = param(default=1, doc="Number of the version folder.")
