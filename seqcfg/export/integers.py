@@ -57,15 +57,18 @@ def _seen_ranges(trained: Any, pairs: list[tuple[Any, str]]) -> dict[str, Range]
     task = trained.experiment.recipe.task
     weights = as_variables(trained.weights)
     seen: dict[str, Any] = {}
+    outer: list[Any] = []
     reached: dict[str, Range] = {}
 
     def look(place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
         y = apply(x, kernel)
-        seen[place] = tf.stack([tf.reduce_min(x), tf.reduce_max(x), tf.reduce_min(y), tf.reduce_max(y)])
+        if y.graph is outer[-1]:  # what a loop over steps multiplies cannot be seen from outside of it, and stays in floating point
+            seen[place] = tf.stack([tf.reduce_min(x), tf.reduce_max(x), tf.reduce_min(y), tf.reduce_max(y)])
         return y if bias is None else tf.nn.bias_add(y, bias)
 
     def run(inputs: dict[str, Any], ids: Any, lengths: Any) -> dict[str, Any]:
         seen.clear()
+        outer.append(tf.constant(0).graph)
         w = view(trained.declaration, weights, products=look)
         task.stepper(w).logits(inputs, ids, lengths)
         return dict(seen)
