@@ -1,4 +1,4 @@
-"""Cross-entropy of a softmax over a vocabulary, with label smoothing and without one-hot labels."""
+"""Cross-entropy of a softmax over a vocabulary, with label smoothing: without one-hot labels, or in a form that a mesh can divide."""
 
 from __future__ import annotations
 
@@ -27,8 +27,6 @@ class CrossEntropy(Loss, type="cross_entropy"):
     )
 
     def on_mesh(self) -> Loss:
-        from seqcfg.losses.whole_logits import WholeLogits
-
         return WholeLogits(**{name: getattr(self, name) for name in self._params})
 
     def coefficients(self, vocabulary: Any) -> tuple[Any, Any]:
@@ -97,6 +95,26 @@ class CrossEntropy(Loss, type="cross_entropy"):
             return total, nll, [d_hidden, d_table]
         d_bias = tf.tensor_scatter_nd_sub(d_bias - b * tf.reduce_sum(weights), labels[:, None], a * weights)
         return total, nll, [d_hidden, d_table, d_bias]
+
+
+class WholeLogits(CrossEntropy):
+    """The loss of its parent, up to rounding. Logits are divided by rows of the batch and by the vocabulary, as their weights are.
+
+    Sums over the vocabulary are sums over devices then (arXiv:1909.08053, section 3): no device sees all logits of a position.
+    """
+
+    def from_hidden(self, hidden: Any, table: Any, bias: Any, labels: Any, weights: Any) -> LossSum:
+        """hidden [positions, dim], table [vocabulary, dim], bias [vocabulary] or None, labels, weights [positions]."""
+        logits = tf.cast(tf.matmul(hidden, table, transpose_b=True), tf.float32)
+        if bias is not None:
+            logits += tf.cast(bias, tf.float32)
+        largest = tf.stop_gradient(tf.reduce_max(logits, -1, keepdims=True))
+        lse = tf.math.log(tf.reduce_sum(tf.exp(logits - largest), -1)) + largest[:, 0]
+        label_logits = tf.reduce_sum(logits * tf.one_hot(labels, logits.shape[-1]), -1)
+        a, b = self.coefficients(logits.shape[-1])
+        loss = lse - a * label_logits - b * tf.reduce_sum(logits, -1)
+        nll = tf.reduce_sum((lse - label_logits) * weights)
+        return LossSum(tf.reduce_sum(loss * weights), tf.reduce_sum(weights), {"nll": tf.stop_gradient(nll)})
 
 
 def _softmax_part(hidden: Any, table: Any, bias: Any, weights: Any, chunk: int) -> tuple[Any, Any, Any, Any]:

@@ -238,7 +238,6 @@ def run(target: str, data: bytes, folder: Path) -> None:
 def warm_up(folder: Path) -> None:
     """Imports and type hints of all components, which are our own work and not the input's."""
     from seqcfg.component.schema import editor_schema
-    from seqcfg.losses import whole_logits  # noqa: F401  what a mesh makes of a loss, whatever the recipe says
     from seqcfg.recipe.sections import Recipe
 
     editor_schema(Recipe)
