@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
-from seqcfg.component.component import param
 from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
-from seqcfg.component.types import NonNegativeFloat, PositiveInt
 from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.ctc_greedy import CTCGreedy
 from seqcfg.decoding.growing_texts import either, parents, shifted
 from seqcfg.decoding.lattice import choose
-from seqcfg.decoding.loop import Looped, State
+from seqcfg.decoding.loop import State
 from seqcfg.decoding.rows import extent, take_rows
 from seqcfg.decoding.stepper import Hypotheses
+from seqcfg.decoding.text_beam import TextBeam
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
@@ -45,7 +43,7 @@ class Prefixes(NamedTuple):
     is_cut: Any
 
 
-class CTCBeam(Looped, type="ctc_beam"):
+class CTCBeam(TextBeam, type="ctc_beam"):
     """Prefix beam search from frame to frame (Hannun et al. 2014, arXiv:1408.2873, algorithm 1; Graves & Jaitly 2014).
 
     The probabilities of all paths of frames that write one text are added, so that with a wide beam a score is the text's probability
@@ -54,27 +52,6 @@ class CTCBeam(Looped, type="ctc_beam"):
     """
 
     needs: ClassVar[str] = "frames"
-    joins_priors: ClassVar[bool] = True
-    streams: ClassVar[bool] = True
-
-    width: PositiveInt = param(default=8, doc="Texts kept alive per sentence.")
-    n_best: PositiveInt = param(default=1, doc="Outputs returned per sentence, best first; at most the width.")
-    token_bonus: NonNegativeFloat = param(
-        default=0.0, doc="Added to the score for each token, in nats; makes up for a language model's part."
-    )
-    allow_unknown: bool = param(default=False, doc="Whether the unknown id may be produced.")
-
-    def check(self) -> Iterator[tuple[str, str, str]]:
-        if self.n_best > self.width:
-            yield "n_best", f"{self.n_best} outputs cannot come from a beam of width {self.width}", f"raise width to {self.n_best}"
-
-    @property
-    def num_outputs(self) -> int:
-        return self.n_best
-
-    @property
-    def rows(self) -> int:
-        return self.width
 
     def quick(self) -> Any:
         return CTCGreedy(allow_unknown=self.allow_unknown)

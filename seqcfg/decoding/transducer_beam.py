@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterator
 from typing import Any, ClassVar, NamedTuple
 
 from seqcfg.component.component import param
 from seqcfg.component.reserved_ids import END, PAD, START, UNKNOWN
-from seqcfg.component.types import NonNegativeFloat, PositiveInt
+from seqcfg.component.types import PositiveInt
 from seqcfg.decoding.best_tokens import best_tokens, largest
 from seqcfg.decoding.growing_texts import either, parents, shifted
 from seqcfg.decoding.lattice import choose
-from seqcfg.decoding.loop import Looped, State
+from seqcfg.decoding.loop import State
 from seqcfg.decoding.rows import extent, take_rows
 from seqcfg.decoding.stepper import Hypotheses
+from seqcfg.decoding.text_beam import TextBeam
 from seqcfg.decoding.transducer_greedy import TransducerGreedy
 from seqcfg.lazy import tf
 
@@ -37,7 +37,7 @@ class Texts(NamedTuple):
     is_cut: Any
 
 
-class TransducerBeam(Looped, type="transducer_beam"):
+class TransducerBeam(TextBeam, type="transducer_beam"):
     """Alignment-length synchronous search (Saon et al. 2020, "Alignment-length synchronous decoding for RNN transducer").
 
     Every step follows one more arc of every text alive, a blank or a token; of paths that meet in one node the probabilities
@@ -46,27 +46,8 @@ class TransducerBeam(Looped, type="transducer_beam"):
     """
 
     needs: ClassVar[str] = "lattice"
-    joins_priors: ClassVar[bool] = True
-    streams: ClassVar[bool] = True
 
     width: PositiveInt = param(default=5, doc="Texts kept alive per sentence.")
-    n_best: PositiveInt = param(default=1, doc="Outputs returned per sentence, best first; at most the width.")
-    token_bonus: NonNegativeFloat = param(
-        default=0.0, doc="Added to the score for each token, in nats; makes up for a language model's part."
-    )
-    allow_unknown: bool = param(default=False, doc="Whether the unknown id may be produced.")
-
-    def check(self) -> Iterator[tuple[str, str, str]]:
-        if self.n_best > self.width:
-            yield "n_best", f"{self.n_best} outputs cannot come from a beam of width {self.width}", f"raise width to {self.n_best}"
-
-    @property
-    def num_outputs(self) -> int:
-        return self.n_best
-
-    @property
-    def rows(self) -> int:
-        return self.width
 
     def quick(self) -> Any:
         return TransducerGreedy(allow_unknown=self.allow_unknown)

@@ -9,8 +9,7 @@ from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
 from seqcfg.export import graph
 from seqcfg.export.integers import exact_products
-from seqcfg.export.stepwise import stepwise
-from seqcfg.export.tflite_graph import frames_of, inputs_of
+from seqcfg.export.tflite_graph import inputs_of, parts_of
 from seqcfg.layers.portable import PORTABLE
 
 
@@ -34,11 +33,7 @@ def signatures_of(trained: Any, with_search: bool) -> tuple[Any, dict[str, Any]]
 
     before = PORTABLE.set(True)
     try:
-        signatures: dict[str, Any] = {}
-        if needs == "tokens":
-            signatures = stepwise(lambda: task.stepper(member.view(products=products)), specs, inputs)
-        elif needs == "frames":
-            signatures = {"frames": graph.concrete(lambda **named: frames_of(task, member.view(products=products), inputs(**named)), specs)}
+        signatures = parts_of(task, needs, lambda: member.view(products=products), specs, inputs)
         if not task.is_of_sounds:
             signatures["score"] = graph.concrete(graph.scoring_of(trained, module.weights, products=products), specs | graph.target_specs())
         if with_search:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 from seqcfg.decoding.member import Member
@@ -46,17 +47,20 @@ def signatures_of(
     needs = trained.experiment.recipe.decoding.search.needs if trained.experiment.recipe.decoding else "tokens"
     before = PORTABLE.set(True)
     try:
-        signatures: dict[str, Any] = {}
-        if needs == "tokens":
-            signatures = stepwise(lambda: task.stepper(member.view(products=products)), specs, inputs)
-        elif needs == "frames":
-            signatures = {"frames": graph.concrete(lambda **named: frames_of(task, member.view(products=products), inputs(**named)), specs)}
+        signatures = parts_of(task, needs, lambda: member.view(products=products), specs, inputs)
         if with_search:
             search = graph.search_of(trained, weights, products=products)
             signatures["decode"] = graph.concrete(lambda **named: graph.ids_outputs(search(cut(inputs(**named)))), specs)
     finally:
         PORTABLE.reset(before)
     return module, signatures
+
+
+def parts_of(task: Any, needs: str, view: Callable[[], Any], specs: dict[str, Any], inputs: Any) -> dict[str, Any]:
+    """What a search calls: `encode` and `step` where it goes token by token, `frames` where it reads those."""
+    if needs == "tokens":
+        return stepwise(lambda: task.stepper(view()), specs, inputs)
+    return {"frames": graph.concrete(lambda **named: frames_of(task, view(), inputs(**named)), specs)} if needs == "frames" else {}
 
 
 def inputs_of(trained: Any, rows: int | None) -> tuple[dict[str, Any], Any, Any]:

@@ -124,3 +124,16 @@ def outputs_of(hypotheses) -> list:
         [(float(s), tuple(int(i) for i in t[:n])) for t, n, s in zip(*rows, strict=True) if s > -math.inf]
         for rows in zip(tokens, lengths, scores, strict=True)
     ]
+
+
+class TabularPrior:
+    """A language model whose next token depends on the one before."""
+
+    def __init__(self, table):
+        self.table = table  # log-probabilities [vocabulary, vocabulary]
+
+    def start(self, inputs, max_length):
+        return {}, {"nothing": tf.zeros([tf.shape(inputs["prompt"])[0]])}
+
+    def go_on(self, fixed, moving, tokens, index):
+        return moving, tf.gather(tf.constant(self.table), tokens)

@@ -15,7 +15,7 @@ from seqcfg.decoding.frame_fusion import FusedFrames
 from seqcfg.decoding.frame_scores import FrameScores
 from seqcfg.layers.portable import PORTABLE
 from seqcfg.layers.sequence import Sequence
-from tests.decoding.tabular import outputs_of
+from tests.decoding.tabular import TabularPrior, outputs_of
 from tests.losses.paths import collapsed, frames_of, labellings
 
 VOCABULARY = 6  # with two tokens of text
@@ -140,24 +140,11 @@ def plain_prefix_beam(frames, beam):
     return [(score, text) for score, text in ranked if score > -math.inf][: beam.n_best]
 
 
-class Bigrams:
-    """A language model whose next token depends on the one before."""
-
-    def __init__(self, table):
-        self.table = table  # log-probabilities [vocabulary, vocabulary]
-
-    def start(self, inputs, max_length):
-        return {}, {"nothing": tf.zeros([tf.shape(inputs["prompt"])[0]])}
-
-    def go_on(self, fixed, moving, tokens, index):
-        return moving, tf.gather(tf.constant(self.table), tokens)
-
-
 @pytest.mark.parametrize("mode", MODES)
 def test_a_language_model_adds_its_part_for_each_token_and_the_end(scores, mode):
     table = frames_of(np.random.default_rng(8), (VOCABULARY, VOCABULARY)).astype(np.float32)
     table = np.log(np.exp(table) * 0.9 + 0.1 / VOCABULARY)  # the end is possible
-    fused = FusedFrames(Given(FrameScores(VOCABULARY)), [Bigrams(table)], [0.7])
+    fused = FusedFrames(Given(FrameScores(VOCABULARY)), [TabularPrior(table)], [0.7])
     inputs = inputs_of(scores) | {"1.prompt": tf.zeros([4, 0], tf.int32)}
     found = outputs_of(called(CTCBeam(width=64, n_best=3, token_bonus=0.5), fused, inputs, 6, mode))
     for row, length, outputs in zip(scores, LENGTHS, found, strict=True):

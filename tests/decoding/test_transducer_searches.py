@@ -10,7 +10,7 @@ from seqcfg.decoding.lattice_fusion import FusedLattice
 from seqcfg.decoding.transducer_beam import TransducerBeam
 from seqcfg.decoding.transducer_greedy import TransducerGreedy
 from tests.decoding.lattices import VOCABULARY, TabularLattice, all_texts, inputs_of, log_probability, plain_greedy, tables
-from tests.decoding.tabular import outputs_of
+from tests.decoding.tabular import TabularPrior, outputs_of
 
 LONGEST = 3
 ROWS = [tables(1, frames, seed)[0] for seed, frames in enumerate((4, 2, 3))]
@@ -121,19 +121,6 @@ def test_a_bonus_for_tokens_makes_longer_texts():
         best = max(all_texts(LONGEST), key=lambda text: log_probability(row, text) + 3.0 * len(text))
         assert long[0][1] == best
         assert len(best) >= len(short[0][1])
-
-
-class TabularPrior:
-    """A language model whose next token depends on the one before."""
-
-    def __init__(self, table):
-        self.table = table  # log-probabilities [vocabulary, vocabulary]
-
-    def start(self, inputs, max_length):
-        return {}, {"nothing": tf.zeros([tf.shape(inputs["prompt"])[0]])}
-
-    def go_on(self, fixed, moving, tokens, index):
-        return moving, tf.gather(tf.constant(self.table), tokens)
 
 
 @pytest.mark.parametrize("one_per_frame", [False, True])
