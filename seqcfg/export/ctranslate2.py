@@ -34,7 +34,8 @@ FLOAT, INTEGERS = (
 class CTranslate2(Exporter, type="ctranslate2"):
     """A folder that CTranslate2 loads: its model, the tokenizers' files and model.json, which says how to use them.
 
-    For the Transformers that it knows: norm before or after, sinusoidal positions, one embedding or two. Its beam search ends a
+    For the Transformers that it knows, of encoder and decoder (`ctranslate2.Translator`) or language models of a decoder alone
+    (`ctranslate2.Generator`): norm before or after, sinusoidal positions, one embedding or two. Its beam search ends a
     sentence when as many outputs are complete as the beam is wide, as `stop: full` does here; for other rules it is given
     patience (arXiv:2204.05424) of 3. Multi30k tiny, 1,000 sentences: all strings as with `stop: certain`, 972 without patience.
     """
@@ -97,19 +98,24 @@ def _write_model(shape: Transformer, weights: dict[str, Any], facts: dict[str, A
         from ctranslate2 import specs
     except ImportError as error:
         raise UserError("ctranslate2 is missing", hint="pip install 'seqcfg[ctranslate2]'") from error
-    activation = getattr(specs.common_spec.Activation, ACTIVATIONS[shape.activation])
-    counts = len(shape.encoder.layers), len(shape.decoder.layers)
-    spec = specs.TransformerSpec.from_config(counts, shape.num_heads, pre_norm=shape.norm_before, activation=activation)
-    spec.config.layer_norm_epsilon, spec.config.add_source_eos = shape.epsilon, True
-    own = Weights(weights)
-    own.side(spec.encoder, spec.encoder.embeddings[0], shape.source, shape.encoder, longest)
+    options = {"pre_norm": shape.norm_before, "activation": getattr(specs.common_spec.Activation, ACTIVATIONS[shape.activation])}
+    own, num_layers = Weights(weights), len(shape.decoder.layers)
+    spec: Any
+    if shape.encoder is None:
+        spec = specs.TransformerDecoderModelSpec.from_config(num_layers, shape.num_heads, **options)
+        spec.register_vocabulary(facts["target_tokens"])
+    else:
+        spec = specs.TransformerSpec.from_config((len(shape.encoder.layers), num_layers), shape.num_heads, **options)
+        spec.config.add_source_eos = True
+        own.side(spec.encoder, spec.encoder.embeddings[0], shape.source, shape.encoder, longest)
+        spec.register_source_vocabulary(facts["source_tokens"])
+        spec.register_target_vocabulary(facts["target_tokens"])
+    spec.config.layer_norm_epsilon = shape.epsilon
     own.side(spec.decoder, spec.decoder.embeddings, shape.target, shape.decoder, longest)
     if shape.output is None:
         spec.decoder.projection.weight = own.of(shape.target, "table")
     else:
         own.linear(spec.decoder.projection, [shape.output])
-    spec.register_source_vocabulary(facts["source_tokens"])
-    spec.register_target_vocabulary(facts["target_tokens"])
     spec.validate()
     spec.optimize(quantization=None if precision == "float32" else precision)  # which stores equal tables once, too
     (folder / "model").mkdir(parents=True)

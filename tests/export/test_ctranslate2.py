@@ -1,5 +1,7 @@
 """A Transformer's weights find their places in CTranslate2, and what it has not is refused by layer."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -18,6 +20,7 @@ from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_run import RECIPE, make_run
 
 pytest.importorskip("ctranslate2")
+RECIPES = Path(__file__).parents[2] / "recipes"
 LINES = ["twenty-one", "", "one", "ninety-nine thousand", "two hundred and three"]
 BLOCK = "{type: residual, norm: {type: layer_norm}, norm_position: %s, layer: {type: %s}}"
 ATTENTION, FEEDS = "multi_head_attention, num_heads: 2", "feed_forward, hidden: 8, activation: gelu"
@@ -74,7 +77,9 @@ def test_norms_after_the_sum_are_mapped_too(tmp_path):
         ("task.model.encoder.layers.2.layer.layers.0.layer.logit_cap=5.0", "encoder.layers.2.blocks.0.layers.0.layer", "logit_cap 5.0"),
         ("task.model.decoder.layers.1.layer.layers.2.layer.gating=glu", "decoder.layers.1.blocks.0.layers.2.layer", "gating"),
         ("task.model.decoder.layers.1.layer.layers.1.layer.num_heads=4", "decoder.layers.1.blocks.0.layers.1", "num_heads 4"),
-        ("task.model.encoder.layers.3={type: rms_norm}", "encoder", "layers are not made of self, feed_forward"),
+        ("task.model.encoder.layers.3={type: rms_norm}", "encoder.layers.3", "the engine has no rms_norm here"),
+        ("task.model.encoder.layers.2.layer.layers.0.layer.causal=true", "encoder.layers.2.blocks.0.layers.0.layer", "not causal here"),
+        ("task.model.encoder.layers.2.layer.layers.0.scale=0.5", "encoder.layers.2.blocks.0.layers.0", "unscaled"),
         ("task.model.encoder.layers.2.layer.layers.1.layer={type: dense, units: 16}", "encoder.layers.2.blocks.0.layers.1", "dense"),
     ],
 )
@@ -85,6 +90,13 @@ def test_what_the_engine_has_not_is_refused_by_layer(tmp_path, change, where, me
     with pytest.raises(Misfit, match=message) as refusal:
         transformer_of(load(recipe, [change]).declaration)
     assert where in refusal.value.path
+
+
+def test_models_that_hear_are_refused_at_the_model():
+    for recipe, message in (("fsdd_strings_las", "read ids, and this one reads frames"), ("fsdd_digits_ctc", "or of a decoder alone")):
+        with pytest.raises(Misfit, match=message) as refusal:
+            transformer_of(load(RECIPES / "asr" / f"{recipe}.yaml").declaration)
+        assert refusal.value.path == "model"
 
 
 def test_validate_names_the_line_that_is_in_a_targets_way(tmp_path):
