@@ -52,14 +52,14 @@ class Browser:
 
 
 @contextlib.contextmanager
-def chromium():
-    """A Browser; it and its driver end with the block."""
+def chromium(*flags):
+    """A Browser, with these command-line flags besides FLAGS; it and its driver end with the block."""
     driver = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         try:
             port = next(found[1] for line in driver.stdout if (found := re.search(r"started successfully on port (\d+)", line)))
             address = f"http://127.0.0.1:{port}"
-            options = {"binary": CHROMIUM, "args": [*FLAGS, f"--user-data-dir={profile}", "--window-size=1280,900"]}
+            options = {"binary": CHROMIUM, "args": [*FLAGS, *flags, f"--user-data-dir={profile}", "--window-size=1280,900"]}
             wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
             session = _post(f"{address}/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
             try:

@@ -19,34 +19,42 @@ import click
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Of a run: override a value, such as decoding.search.width=1."
 )
 @click.option("--batch-size", default=32, show_default=True, type=click.IntRange(1), help="Most texts that are decoded together.")
-@click.option("--max-body-bytes", default=1 << 20, show_default=True, type=click.IntRange(1), help="Largest request.")
+@click.option("--max-body-bytes", type=click.IntRange(1), help="Largest request; else 1 MiB, and 16 MiB for sounds.")
 @click.option("--max-texts", default=128, show_default=True, type=click.IntRange(1), help="Most texts of one request.")
+@click.option("--max-seconds", default=60.0, show_default=True, help="Most seconds that the sounds of one request have together.")
 @click.option("--max-waiting", default=1024, show_default=True, type=click.IntRange(1), help="Most texts that wait; then 429 is answered.")
 @click.option("--max-connections", default=256, show_default=True, type=click.IntRange(1), help="Most connections; then 503 is answered.")
 @click.option("--answer-seconds", default=60.0, show_default=True, help="Longest a request may take; then 503 is answered.")
 @click.option("--trust-model", is_flag=True, help="Run an exported model although no manifest of seqcfg describes it.")
 def command(
     model: str, host: str, port: int, token: str, name: str, checkpoint: str, overrides: tuple[str, ...], batch_size: int,
-    max_body_bytes: int, max_texts: int, max_waiting: int, max_connections: int, answer_seconds: float, trust_model: bool,
+    max_body_bytes: int | None, max_texts: int, max_seconds: float, max_waiting: int, max_connections: int, answer_seconds: float,
+    trust_model: bool,
 ) -> None:  # fmt: skip
     """Serves MODEL, a run or an export, in TensorFlow Serving's REST format, with a page to try it at /.
 
     POST /v1/models/NAME:predict takes {"instances": ["text", ...]}; GET /healthz, /readyz and /metrics are for machines.
+    A run of speech recognition takes sounds instead of texts: lists of samples in -1 .. 1, or {"b64": bytes of a WAV, FLAC or Ogg
+    file}; its page hears files and the microphone.
     SIGTERM lets answers under way finish. For many users take TensorFlow Serving: docs/exporting.md has its files.
     """
-    from seqcfg.serving.limits import Limits
+    from seqcfg.serving.limits import SOUND_BODY_BYTES, Limits
     from seqcfg.serving.models import open_model
+    from seqcfg.serving.predict import TEXTS
     from seqcfg.serving.server import Server, is_loopback
+    from seqcfg.serving.sounds import Sounds
 
     if not is_loopback(host) and not token:
         raise click.UsageError(f"{host} is reached by others: give --token or $SEQCFG_TOKEN")
     served: Any = open_model(model, checkpoint, overrides, trust_model, say)
+    reader: Any = Sounds(served.rate_hz, served.longest, max_seconds) if served.rate_hz else TEXTS
     limits = Limits(
-        body_bytes=max_body_bytes, texts=max_texts, waiting=max_waiting, connections=max_connections, answer_seconds=answer_seconds
-    )
+        body_bytes=max_body_bytes or (SOUND_BODY_BYTES if served.rate_hz else Limits.body_bytes), texts=max_texts, waiting=max_waiting,
+        connections=max_connections, answer_seconds=answer_seconds,
+    )  # fmt: skip
     name = name or served.name
-    served.call(["a"])  # what is made once is made before anybody waits
-    server = Server(served.call, name, served.about, limits, version=served.version, token=token, batch_size=batch_size)
+    served.call([reader.sample])  # what is made once is made before anybody waits
+    server = Server(served.call, name, served.about, limits, version=served.version, token=token, batch_size=batch_size, reader=reader)
 
     def ready(chosen: int) -> None:
         shown = f"[{host}]" if ":" in host else host

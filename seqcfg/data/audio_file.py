@@ -12,7 +12,7 @@ from seqcfg.layers.audio.resampling import ZERO_CROSSINGS, sinc_kernel
 from seqcfg.lazy import np
 
 FULL_SCALE = {1: 128.0, 2: 32768.0, 3: 8388608.0, 4: 2147483648.0}  # by bytes per sample
-BLOCK = 1 << 15
+BLOCK = 1 << 20  # products of samples and kernel that are in memory at once
 
 
 class AudioError(ValueError):
@@ -34,7 +34,7 @@ def seconds_of(path: Path) -> float:
             with wave.open(str(path), "rb") as file:
                 return file.getnframes() / file.getframerate()
         except (wave.Error, EOFError) as error:
-            raise AudioError(f"is not a WAV file of whole numbers: {error or 'it ends early'}") from error
+            raise AudioError(f"is not a WAV file of whole numbers: {str(error) or 'it ends early'}") from error
     library = extra("soundfile", f"a {path.suffix} file")
     try:
         return library.info(str(path)).duration
@@ -59,10 +59,10 @@ def resample(samples: Any, rate: int, wanted: int) -> Any:
     reach = math.ceil(ZERO_CROSSINGS / cutoff)
     padded = np.pad(samples.astype(np.float64), reach + 1)
     taps = np.arange(-reach, reach + 1)
-    parts = []
+    parts, block = [], max(1, BLOCK // len(taps))
     total = -(-len(samples) * wanted // rate)
-    for start in range(0, total, BLOCK):
-        time = np.arange(start, min(start + BLOCK, total)) * step
+    for start in range(0, total, block):
+        time = np.arange(start, min(start + block, total)) * step
         whole = np.floor(time).astype(np.int64)
         distance = taps - (time - whole)[:, None]  # [block, taps]
         parts.append((padded[whole[:, None] + taps + reach + 1] * sinc_kernel(distance, cutoff, reach)).sum(axis=1))
@@ -77,7 +77,7 @@ def _wave(path: Path, offset: float, duration: float | None) -> tuple[Any, int]:
             file.setpos(start)
             data = file.readframes(count)
     except (wave.Error, EOFError) as error:
-        raise AudioError(f"is not a WAV file of whole numbers: {error or 'it ends early'}") from error
+        raise AudioError(f"is not a WAV file of whole numbers: {str(error) or 'it ends early'}") from error
     if len(data) != count * width * channels:
         raise AudioError(f"ends early: {len(data) // (width * channels)} of {count} frames")
     if width not in FULL_SCALE:

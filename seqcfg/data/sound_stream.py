@@ -101,6 +101,14 @@ def pieces(part: SoundPart, sample_rate: int, longest: int) -> Iterator[Any]:
         start = end if is_last else start + len(samples) / sample_rate
 
 
+def cut_pieces(samples: Any, sample_rate: int, longest: int) -> Iterator[Any]:
+    """Samples that are there already, cut as `pieces` cuts a file of this rate."""
+    while len(samples):
+        size = len(samples) if len(samples) <= longest else _quietest(samples[:longest], sample_rate)
+        yield samples[:size]
+        samples = samples[size:]
+
+
 def rate_of(part: SoundPart) -> int:
     """The sample rate of the file in Hz; raises AudioError if it is none."""
     return read_audio(Path(part.path), part.offset, 0.0)[1]
@@ -119,7 +127,7 @@ def _quietest(samples: Any, rate: int) -> int:
 def standard_input() -> str:
     """Writes what comes to a temporary file, which lives as long as the process, and returns its path."""
     data = sys.stdin.buffer.read()
-    suffix = {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg"}.get(data[:4])
+    suffix = suffix_of(data)
     if suffix is None:
         raise UserError("standard input is no WAV, FLAC or Ogg sound", hint="send a whole file, as `cat sound.wav |` does")
     file = tempfile.NamedTemporaryFile(suffix=suffix)  # noqa: SIM115 - removed when the process ends
@@ -130,6 +138,11 @@ def standard_input() -> str:
 
 
 _KEPT: list[Any] = []
+
+
+def suffix_of(data: bytes) -> str | None:
+    """How the name of a file with these bytes ends, or None if they are no sound that is read without a name."""
+    return {b"RIFF": ".wav", b"fLaC": ".flac", b"OggS": ".ogg"}.get(data[:4])
 
 
 def with_true_sizes(data: bytes) -> bytes:

@@ -21,6 +21,16 @@ class Heard(NamedTuple):
     problem: str = ""
 
 
+def joined(answers: list[Decoded]) -> Decoded:
+    """What was understood of a sound by what was understood of its pieces."""
+    if len(answers) == 1:
+        return answers[0]
+    text = " ".join(one.text for one in answers if one.text)
+    totals = sum(one.scores[0] for one in answers), sum(one.log_probabilities[0] for one in answers)
+    ids = [number for one in answers for number in one.ids[0]]
+    return Decoded([text], [totals[0]], [totals[1]], [ids])
+
+
 class Hearer(Answerer):
     """As `Answerer` for rows that name sounds (see `SoundStream`); `num_damaged` counts those that could not be read.
 
@@ -76,12 +86,7 @@ class Hearer(Answerer):
         rate = self._task.sample_rate_hz
         words = self._words(pieces, answers) if self._asked.alignments else None
         seconds = sum(map(len, pieces)) / rate
-        if len(answers) == 1:
-            return Heard(answers[0], words, seconds, problem)
-        text = " ".join(one.text for one in answers if one.text)
-        totals = sum(one.scores[0] for one in answers), sum(one.log_probabilities[0] for one in answers)
-        ids = [number for one in answers for number in one.ids[0]]
-        return Heard(Decoded([text], [totals[0]], [totals[1]], [ids]), words, seconds, problem)
+        return Heard(joined(answers), words, seconds, problem)
 
     def _words(self, pieces: list[Any], answers: list[Decoded]) -> list[list[Timed]]:
         """Per output its words; of a sound in pieces those of its one output."""

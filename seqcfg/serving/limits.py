@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+SOUND_BODY_BYTES = 1 << 24  # a minute of stereo at 44.1 kHz in base64
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:

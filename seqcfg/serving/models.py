@@ -1,4 +1,4 @@
-"""What can be served: a run, a SavedModel, a TFLite or an ONNX model, all as a function of a list of texts."""
+"""What can be served: a run, a SavedModel, a TFLite or an ONNX model, all as a function of a list of texts; a run that hears of sounds."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ FILES = {"model.tflite": "tflite", "model.onnx": "onnx_model", "saved_model.pb":
 
 
 class Served(NamedTuple):
-    """call: texts to {"text", "scores"} each; about: what /metadata tells."""
+    """call: texts, or sounds in pieces, to {"text", "scores"} each; about: what /metadata tells; rate_hz, longest (samples): of sounds."""
 
-    call: Callable[[list[str]], list[dict[str, Any]]]
+    call: Callable[[list[Any]], list[dict[str, Any]]]
     name: str
     version: int
     about: dict[str, Any]
+    rate_hz: int = 0
+    longest: int = 0
 
 
 def open_model(place: str, checkpoint: str, overrides: tuple[str, ...], trust: bool, warn: Callable[[str], None]) -> Served:
@@ -51,14 +53,26 @@ def _run(place: str, checkpoint: str, overrides: tuple[str, ...], warn: Callable
     parts = (recipe.task, trained.declaration, trained.weights, trained.codecs, settings, trained.precision)
     decoder = Decoder(*parts, partners_of(trained, settings, warn))
 
-    def call(texts: list[str]) -> list[dict[str, Any]]:
-        found = decoder.decode(texts)
+    def call(given: list[Any]) -> list[dict[str, Any]]:
+        found = heard(decoder, given) if recipe.task.is_of_sounds else decoder.decode(given)
         if settings.search.num_outputs == 1:
             return [{"text": one.text, "scores": one.scores[0]} for one in found]
         return [{"text": one.text, "scores": one.scores[0], "n_best_text": one.texts, "n_best_scores": one.scores} for one in found]
 
     about = {"run": trained.label, "step": trained.step, "fingerprint": trained.experiment.fingerprint}
-    return Served(call, trained.experiment.name, 1, about)
+    if not recipe.task.is_of_sounds:
+        return Served(call, trained.experiment.name, 1, about)
+    rate, longest = recipe.task.sample_rate_hz, settings.max_source_length * recipe.task.samples_per_position
+    return Served(call, trained.experiment.name, 1, about | {"sample_rate_hz": rate}, rate, longest)
+
+
+def heard(decoder: Any, sounds: list[list[Any]]) -> list[Any]:
+    """What is understood of sounds that come in pieces: a `Decoded` each."""
+    from seqcfg.decoding.decoder import EMPTY
+    from seqcfg.evaluation.hearing import joined
+
+    answers = iter(decoder.decode([piece for pieces in sounds for piece in pieces]))
+    return [joined([next(answers) for _ in pieces]) if pieces else EMPTY for pieces in sounds]
 
 
 def _artefact(folder: Path, trust: bool) -> Served:
@@ -70,6 +84,8 @@ def _artefact(folder: Path, trust: bool) -> Served:
         model = module.Model(str(folder))
     except KeyError as error:
         raise UserError(f"{folder}: takes no text", hint="export it with include_tokenizer: true") from error
+    if "audio" in (model.about["input"] if hasattr(model, "about") else model._call.structured_input_signature[1]):
+        raise UserError(f"{folder}: an exported model of speech is not served here", hint="serve its run, or use TensorFlow Serving")
 
     def call(texts: list[str]) -> list[dict[str, Any]]:
         return [{"text": text, "scores": score} for text, score in model(texts)]

@@ -1,33 +1,59 @@
-"""TensorFlow Serving's REST format (tensorflow.org/tfx/serving/api_rest): JSON to texts, answers to JSON."""
+"""TensorFlow Serving's REST format (tensorflow.org/tfx/serving/api_rest): JSON to texts or sounds, answers to JSON."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from seqcfg.serving.http import HttpError
+from seqcfg.serving.page import PAGE
 
 
 class Asked(NamedTuple):
-    """The texts of a request, and whether they came as rows (`instances`) or as a column (`inputs`)."""
+    """The texts or sounds of a request, and whether they came as rows (`instances`) or as a column (`inputs`)."""
 
-    texts: list[str]
+    texts: list[Any]
     by_row: bool
 
 
-def parse(body: bytes, most: int) -> Asked:
-    """What is asked. Raises HttpError 400 for anything else than texts, 413 for more than `most`."""
+class Texts:
+    """Reads texts."""
+
+    name: ClassVar[str] = "text"
+    is_slow: ClassVar[bool] = False
+    wanted: ClassVar[str] = '{"instances": ["text", ...]} or {"inputs": ["text", ...]}'
+    page: ClassVar[str] = PAGE
+    sample: ClassVar[str] = "a"
+
+    def rows(self, instances: list[Any]) -> list[str]:
+        return [_text(one.get("text") if isinstance(one, dict) and len(one) == 1 else one) for one in instances]
+
+    def columns(self, inputs: Any) -> Any:
+        """The instances of `inputs`: a list, one alone, or {"text": one of both}."""
+        texts = inputs.get("text") if isinstance(inputs, dict) and len(inputs) == 1 else inputs
+        return [texts] if isinstance(texts, str) else texts
+
+
+TEXTS = Texts()
+
+
+def parse(body: bytes, most: int, reader: Any = TEXTS) -> Asked:
+    """What is asked. Raises HttpError 400 for anything else than what `reader` reads (Texts or Sounds), 413 for more than `most`."""
     asked = _json(body)
     if not isinstance(asked, dict) or ("instances" in asked) == ("inputs" in asked):
-        raise HttpError(400, 'send {"instances": ["text", ...]} or {"inputs": ["text", ...]}')
+        raise HttpError(400, f"send {reader.wanted}")
     if unknown := sorted(asked.keys() - {"instances", "inputs", "signature_name"}):
         raise HttpError(400, f"there is no field {unknown[0][:40]!r}")
     if asked.get("signature_name", "serving_default") != "serving_default":
         raise HttpError(404, "this server has the signature serving_default alone; TensorFlow Serving has those of ids and scores")
-    texts = _column(asked["inputs"]) if "inputs" in asked else _rows(asked["instances"])
-    if len(texts) > most:
-        raise HttpError(413, f"a request may have {most} texts")
-    return Asked(texts, "instances" in asked)
+    by_row = "instances" in asked
+    rows = asked["instances"] if by_row else reader.columns(asked["inputs"])
+    if not isinstance(rows, list) or not rows:
+        form = "" if by_row else f', or {{"{reader.name}": such a list}}'
+        raise HttpError(400, f"{'instances' if by_row else 'inputs'} is a list of at least one {reader.name}{form}")
+    if len(rows) > most:
+        raise HttpError(413, f"a request may have {most} texts or sounds")
+    return Asked(reader.rows(rows), by_row)
 
 
 def answer(asked: Asked, answers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -50,20 +76,6 @@ def _json(body: bytes) -> Any:
         raise HttpError(400, "the JSON is nested too deeply") from error
     except ValueError as error:
         raise HttpError(400, f"the body is no JSON: {error}") from error
-
-
-def _rows(instances: Any) -> list[str]:
-    if not isinstance(instances, list) or not instances:
-        raise HttpError(400, "instances is a list of at least one text")
-    return [_text(one.get("text") if isinstance(one, dict) and len(one) == 1 else one) for one in instances]
-
-
-def _column(inputs: Any) -> list[str]:
-    texts = inputs.get("text") if isinstance(inputs, dict) and len(inputs) == 1 else inputs
-    texts = [texts] if isinstance(texts, str) else texts
-    if not isinstance(texts, list) or not texts:
-        raise HttpError(400, 'inputs is a list of at least one text, or {"text": such a list}')
-    return [_text(one) for one in texts]
 
 
 def _text(value: Any) -> str:

@@ -15,8 +15,8 @@ from seqcfg.serving.batcher import Batcher
 from seqcfg.serving.http import HttpError, Request, Response, as_json, encoded, read_request, refusal
 from seqcfg.serving.limits import Limits
 from seqcfg.serving.metrics import Metrics
-from seqcfg.serving.page import PAGE, POLICY
-from seqcfg.serving.predict import answer, parse
+from seqcfg.serving.page import POLICY
+from seqcfg.serving.predict import TEXTS, answer, parse
 
 LINGER_SECONDS, LINGER_BLOCKS = 0.5, 64
 LOOK_SECONDS = 0.05  # how often it is seen whether who asked is still there
@@ -24,13 +24,14 @@ OPEN_PATHS = ("/healthz", "/readyz", "/")  # need no token: they tell nothing ab
 
 
 class Server:
-    """Answers requests on one model. `model` maps a list of texts to a list of {"text", "scores"}; `about` is its metadata."""
+    """Answers requests on one model: `model` maps what `reader` reads (Texts or Sounds) to {"text", "scores"} each; `about`: metadata."""
 
     def __init__(
         self, model: Callable[[list[str]], list[dict[str, Any]]], name: str, about: dict[str, Any], limits: Limits, *, version: int = 1,
-        token: str = "", batch_size: int = 32, wait_seconds: float = 0.002,
+        token: str = "", batch_size: int = 32, wait_seconds: float = 0.002, reader: Any = TEXTS,
     ):  # fmt: skip
         self._name, self._about, self._limits, self._version, self._token = name, about, limits, version, token
+        self._reader = reader
         self.metrics = Metrics()
         self._batcher = Batcher(model, batch_size, wait_seconds, limits.waiting, self.metrics)
         self._connections: set[asyncio.Task[None]] = set()
@@ -148,9 +149,8 @@ class Server:
         if path == "/metrics":
             return Response(200, self.metrics.text().encode(), "text/plain; version=0.0.4; charset=utf-8")
         if path == "/":
-            return Response(
-                200, PAGE.replace("{model}", self._name).encode(), "text/html; charset=utf-8", {"Content-Security-Policy": POLICY}
-            )
+            page = self._reader.page.replace("{model}", self._name).encode()
+            return Response(200, page, "text/html; charset=utf-8", {"Content-Security-Policy": POLICY})
         if path in (base, versioned):
             status = {"error_code": "OK", "error_message": ""}
             return as_json({"model_version_status": [{"version": str(self._version), "state": "AVAILABLE", "status": status}]})
@@ -172,8 +172,9 @@ class Server:
 
     async def _predict(self, request: Request) -> Response:
         if request.method != "POST":
-            raise HttpError(405, "texts are posted", headers={"Allow": "POST"})
-        asked = parse(request.body, self._limits.texts)
+            raise HttpError(405, "requests are posted", headers={"Allow": "POST"})
+        given = (request.body, self._limits.texts, self._reader)
+        asked = await asyncio.to_thread(parse, *given) if self._reader.is_slow else parse(*given)
         answers = await self._batcher.answer(asked.texts)
         self.metrics.count("texts_total", len(asked.texts))
         return as_json(answer(asked, answers))
