@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 from seqcfg.decoding.settings import Decoding
@@ -23,6 +26,13 @@ def client_facts(trained: Any) -> dict[str, Any]:
         "max_source_length": settings.max_source_length,
         "longest": [limit.longest(length, settings.max_length) for length in range(settings.max_source_length + 1)],
     }
+
+
+def write_facts(facts: dict[str, Any], trained: Any, folder: Path) -> None:
+    """Writes model.json and the tokenizers' files into the folder of a model."""
+    (folder / ABOUT).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    for name, codec in trained.codecs.items():
+        shutil.copytree(codec.folder, folder / "tokenizers" / name)
 
 
 def _of_sounds(task: Any) -> dict[str, Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
 from seqcfg.component.types import PositiveInt
-from seqcfg.export.client_facts import ABOUT, check_tokenizers, client_facts
+from seqcfg.export.client_facts import check_tokenizers, client_facts, write_facts
 from seqcfg.export.graph import described
 from seqcfg.export.sample import Sample
 from seqcfg.export.tolerance import Tolerance
@@ -64,9 +62,7 @@ class Onnx(Exporter, type="onnx"):
         del module  # what is written is copied
         folder.mkdir(parents=True)
         write_models(models, folder)
-        (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        for name, codec in trained.codecs.items():
-            shutil.copytree(codec.folder, folder / "tokenizers" / name)
+        write_facts(about, trained, folder)
         return {name: _described(signature) for name, signature in signatures.items()}
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +11,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
 from seqcfg.component.types import PositiveInt
 from seqcfg.errors import UserError
-from seqcfg.export.client_facts import ABOUT, check_tokenizers, client_facts
+from seqcfg.export.client_facts import check_tokenizers, client_facts, write_facts
 from seqcfg.export.graph import described
 from seqcfg.export.operators import operators_of
 from seqcfg.export.precisions import of_precision
@@ -101,9 +99,7 @@ class TFLite(Exporter, type="tflite"):
             data = convert(module, signatures, self.precision, self.allow_flex, place)
         folder.mkdir(parents=True)
         (folder / MODEL).write_bytes(data)
-        (folder / ABOUT).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-        for name, codec in trained.codecs.items():
-            shutil.copytree(codec.folder, folder / "tokenizers" / name)
+        write_facts(about, trained, folder)
         return {name: described(signature) for name, signature in signatures.items()}
 
     def figures(self, folder: Path) -> dict[str, float]:
