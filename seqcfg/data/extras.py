@@ -8,7 +8,8 @@ from typing import Any
 from seqcfg.errors import UserError
 
 EXTRAS = {
-    "soundfile": "audio", "PIL.Image": "images", "zstandard": "zstd", "tensorflow_datasets": "tfds", "datasets": "huggingface"
+    "soundfile": "audio", "PIL.Image": "images", "zstandard": "zstd", "tensorflow_datasets": "tfds", "datasets": "huggingface",
+    "h11": "serve",
 }  # fmt: skip
 
 

@@ -12,13 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 from seqcfg.serving.batcher import Batcher
-from seqcfg.serving.http import HttpError, Request, Response, as_json, encoded, read_request, refusal
+from seqcfg.serving.conversation import Conversation
+from seqcfg.serving.http import HttpError, Request, Response, as_json, refusal
 from seqcfg.serving.limits import Limits
 from seqcfg.serving.metrics import Metrics
 from seqcfg.serving.page import POLICY
 from seqcfg.serving.predict import TEXTS, answer, parse
 
-LINGER_SECONDS, LINGER_BLOCKS = 0.5, 64
 LOOK_SECONDS = 0.05  # how often it is seen whether who asked is still there
 OPEN_PATHS = ("/healthz", "/readyz", "/")  # need no token: they tell nothing about texts
 
@@ -73,50 +73,46 @@ class Server:
         task: Any = asyncio.current_task()
         self._connections.add(task)
         self.metrics.set("connections", len(self._connections))
+        conversation = Conversation(reader, writer, self._limits)
         try:
             with contextlib.suppress(ConnectionError, asyncio.CancelledError):
                 if len(self._connections) > self._limits.connections:
-                    await self._send(writer, refusal(HttpError(503, "too many connections")), False)
+                    await self._send(conversation, refusal(HttpError(503, "too many connections")), False)
                 else:
-                    await self._converse(reader, writer)
+                    await self._converse(conversation, task)
         finally:
             self._connections.discard(task)
             self.metrics.set("connections", len(self._connections))
             writer.close()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(self, conversation: Conversation, task: asyncio.Task[None]) -> None:
         """Request after request of one connection."""
-        is_first, task = True, asyncio.current_task()
-        while not self._is_ending and task:
+        goes_on = True
+        while goes_on and not self._is_ending:
             self._idle.add(task)
             try:
-                request = await read_request(reader, self._limits, is_first)
+                request = await conversation.request()
             except HttpError as error:
-                await self._send(writer, refusal(error), False)
-                await _let_go(reader, writer)
+                await self._send(conversation, refusal(error), False)
+                await conversation.let_go()
                 return
             finally:
                 self._idle.discard(task)
             if request is None:
                 return
-            begun, is_first = time.monotonic(), False
-            response = await self._answered(request, reader)
+            begun = time.monotonic()
+            response = await self._answered(request, conversation)
             if response is None:  # who asked has gone
                 self.metrics.count("requests_total", label='{code="499"}')
                 return
             self.metrics.observe("request_seconds", time.monotonic() - begun)
-            keeps_alive = request.keeps_alive and not self._is_ending
-            await self._send(writer, response, keeps_alive, request.method == "HEAD")
-            if not keeps_alive:
-                return
+            goes_on = await self._send(conversation, response, not self._is_ending)
 
-    async def _send(self, writer: asyncio.StreamWriter, response: Response, keeps_alive: bool, is_head: bool = False) -> None:
+    async def _send(self, conversation: Conversation, response: Response, keeps_alive: bool) -> bool:
         self.metrics.count("requests_total", label=f'{{code="{response.status}"}}')
-        writer.write(encoded(response, keeps_alive, is_head))
-        with contextlib.suppress(asyncio.TimeoutError):  # a reader that takes nothing holds nobody up
-            await asyncio.wait_for(writer.drain(), self._limits.read_seconds)
+        return await conversation.send(response, keeps_alive)
 
-    async def _answered(self, request: Request, reader: asyncio.StreamReader) -> Response | None:
+    async def _answered(self, request: Request, conversation: Conversation) -> Response | None:
         """The answer, or None where the client closes before there is one."""
         work = asyncio.ensure_future(self._route(request))
         end = time.monotonic() + self._limits.answer_seconds
@@ -125,7 +121,7 @@ class Server:
                 await asyncio.wait({work}, timeout=LOOK_SECONDS)
                 if work.done():
                     break
-                if reader.at_eof():
+                if conversation.has_left:
                     return None
                 if time.monotonic() > end:
                     return refusal(HttpError(503, f"no answer within {self._limits.answer_seconds:g} seconds"))
@@ -178,15 +174,6 @@ class Server:
         answers = await self._batcher.answer(asked.texts)
         self.metrics.count("texts_total", len(asked.texts))
         return as_json(answer(asked, answers))
-
-
-async def _let_go(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Closes our side and reads on for a moment: closing with input unread would take back the answer from who still sends."""
-    writer.write_eof()
-    with contextlib.suppress(asyncio.TimeoutError):
-        for _ in range(LINGER_BLOCKS):
-            if not await asyncio.wait_for(reader.read(65_536), LINGER_SECONDS):
-                return
 
 
 def is_loopback(host: str) -> bool:

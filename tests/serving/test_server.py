@@ -69,16 +69,22 @@ def test_a_wrong_body_has_its_status_and_says_what_is_wrong(port, body, status, 
         (b"nonsense\r\n\r\n", 400),
         (b"\xff\xfe\r\n\r\n", 400),
         (b"GET /healthz HTTP/2.0\r\n\r\n", 505),
-        (b"PUT /healthz HTTP/1.1\r\n\r\n", 405),
-        (b"GET / HTTP/1.1\r\nno colon\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 100 + b"\r\n", 400),
-        (b"GET / HTTP/1.1\r\na: " + b"b" * 20_000 + b"\r\n\r\n", 431),
-        (b"POST / HTTP/1.1\r\nContent-Length: 6000\r\n\r\n", 413),
-        (b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n", 411),
-        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n", 417),
+        (b"PUT /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),  # without Host (RFC 9112, section 3.2)
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nno colon\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\na : b\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\na: b\0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"a: b\r\n" * 100 + b"\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\na: " + b"b" * 20_000 + b"\r\n\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\na: " + b"b" * 40_000 + b"\r\n\r\n", 431),
+        (b"a" * 40_000, 431),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6000\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999999\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffffffff\r\n", 411),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
         (b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
         (b"GET /v1/models/toy:predict HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 405),
         (b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
@@ -86,6 +92,17 @@ def test_a_wrong_body_has_its_status_and_says_what_is_wrong(port, body, status, 
 )
 def test_a_wrong_request_has_its_status(port, data, status):
     assert raw(port, data).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_who_asks_whether_to_send_a_body_is_told_so(port):
+    body = json.dumps({"instances": ["a"]}).encode()
+    head = f"POST {PREDICT} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(head.encode())
+        assert connection.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+    assert raw(port, head.replace(str(len(body)), "6000").encode()).startswith(b"HTTP/1.1 413 ")
 
 
 def test_a_head_is_answered_without_body(port):
@@ -122,7 +139,9 @@ def test_a_slow_sender_is_told_so_and_holds_nobody_up():
     with serving(limits=Limits(read_seconds=0.3)) as (port, _):
         slow = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(50)]
         for number, connection in enumerate(slow):
-            connection.sendall(b"GET / HTTP/1.1\r\n" if number % 2 else b"POST / HTTP/1.1\r\nContent-Length: 10\r\n\r\nab")
+            connection.sendall(
+                b"GET / HTTP/1.1\r\n" if number % 2 else b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nab"
+            )
         assert ask(port, PREDICT, {"instances": ["a"]})[0] == 200
         for connection in slow:
             assert connection.recv(65536).startswith(b"HTTP/1.1 408 ")
