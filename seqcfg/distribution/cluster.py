@@ -55,7 +55,8 @@ def _tf_config(environment: Environment, _: int) -> Cluster:
     if not isinstance(workers, list) or not all(isinstance(one, str) and re.fullmatch(r".+:\d{1,5}", one) for one in workers):
         raise UserError(f"TF_CONFIG: cluster.worker is {workers!r}", hint='give a list such as ["127.0.0.1:12355", "127.0.0.1:12356"]')
     if len(set(workers)) < len(workers):
-        raise UserError("TF_CONFIG: an address stands twice in cluster.worker", hint="give each process a port of its own")
+        twice = next(address for address in workers if workers.count(address) > 1)
+        raise UserError(f"TF_CONFIG: an address stands twice in cluster.worker: {twice}", hint="give each process a port of its own")
     return _checked("TF_CONFIG: task.index", tuple(workers), index)
 
 
@@ -105,6 +106,13 @@ def _get(environment: Environment, *names: str) -> str:
 
 
 def _checked(what: str, addresses: tuple[str, ...], index: object) -> Cluster:
+    source = re.split(r"[.:]", what)[0]
+    for address in addresses:
+        if not 0 < int(address.rpartition(":")[2]) < 65536:
+            raise UserError(
+                f"{source}: {address} has no port from 1 to 65535",
+                hint="give each process a port of its own",
+            )
     if isinstance(index, bool) or not str(index).isdecimal() or int(str(index)) >= len(addresses):
-        raise UserError(f"{what} is {index!r}, and there are {len(addresses)} processes", hint="number them from 0")
+        raise UserError(f"{what} is {index!r}, and there are {len(addresses)} processes: {', '.join(addresses)}", hint="number them from 0")
     return Cluster(addresses, int(str(index)))

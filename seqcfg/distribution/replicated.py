@@ -78,10 +78,10 @@ class Replicated(Devices):
     def cause(self, failure: BaseException) -> str:
         """The addresses of the processes that TensorFlow misses, and its first words that say why."""
         text = str(failure)
-        missed = text.partition("unhealthy")[2] or text.partition("remote target")[2]
+        missed = text.partition("unhealthy")[2] or text.rpartition("remote target")[2]  # the last: others only pass it on
         numbers = sorted({int(number) for number in re.findall(r"/task:(\d+)", missed)} - {self.process})
         lines = [line.strip().removeprefix("Collective ops is aborted by: ") for line in text.strip().splitlines()]
-        reasons = [line for line in lines if re.search(r"heartbeat|Connection|timed out|aborted|[Dd]eadline", line)]
+        reasons = [line for line in lines if re.search(r"heartbeat|Connection|Socket closed|timed out|aborted|[Dd]eadline", line)]
         gone = ", ".join(self._addresses[number] for number in numbers if number < len(self._addresses))
         return f"{gone or 'which one is not known'} ({(reasons or lines)[0][:200]})"
 

@@ -11,6 +11,7 @@ from seqcfg.component.types import PositiveFloat, PositiveInt, rules
 from seqcfg.distribution import cluster
 from seqcfg.distribution.devices import Devices
 from seqcfg.distribution.meeting import meet
+from seqcfg.distribution.patience import patience
 from seqcfg.distribution.replicated import Replicated
 from seqcfg.errors import UserError
 from seqcfg.lazy import tf
@@ -90,17 +91,22 @@ class MultiWorker(Strategy, type="multi_worker"):
         return cluster.find(self.cluster, self.port).index
 
     def start(self) -> Devices:
-        """Raises UserError when addresses are missing or wrong, a port is taken, or a process does not come in time."""
+        """Raises UserError when addresses are missing or wrong, a port is taken, or a process does not come in time.
+
+        Processes meet again when TensorFlow is loaded, which may take one of them long: so that its own start is short for all.
+        """
         found = cluster.find(self.cluster, self.port)
         meet(found, self.meeting_seconds)
         gpus = tf.config.list_physical_devices("GPU")
+        meet(found, self.meeting_seconds, again=True)
         implementation = tf.distribute.experimental.CommunicationImplementation
         resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
             tf.train.ClusterSpec({"worker": list(found.addresses)}), task_type="worker", task_id=found.index, rpc_layer="grpc"
         )
         options = tf.distribute.experimental.CommunicationOptions(implementation=implementation.NCCL if gpus else implementation.RING)
         handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver, communication_options=options)
+        with patience(self.meeting_seconds, "TensorFlow has not begun", "meeting_seconds"):
+            strategy = tf.distribute.MultiWorkerMirroredStrategy(cluster_resolver=resolver, communication_options=options)
         for number, handler in handlers.items():  # TensorFlow's coordination puts itself in their place
             signal.signal(number, handler)
         return Replicated(strategy, process=found.index, addresses=found.addresses, patience_seconds=self.patience_seconds)

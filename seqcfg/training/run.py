@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from seqcfg.data.batches import BatchPlan
 from seqcfg.data.loader import Loader, evaluation_batches, make_loader
 from seqcfg.distribution.devices import Devices
-from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, EXIT_RESUBMIT, UserError
+from seqcfg.distribution.lost import ProcessLost
+from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, UserError
 from seqcfg.lazy import tf
 from seqcfg.recipe.experiment import load
 from seqcfg.recipe.write import to_yaml
@@ -31,22 +33,13 @@ from seqcfg.training.locking import lock_of, threads
 from seqcfg.training.loop import Inputs, TrainingLoop
 from seqcfg.training.profiling import Profiler
 from seqcfg.training.resume import refuse_changes
-from seqcfg.training.state import create_state
+from seqcfg.training.state import State, create_state
 from seqcfg.training.stopping import Stopping
 from seqcfg.training.tensorboard import AttentionPictures, TensorBoard
 from seqcfg.training.trackers.about import About
 from seqcfg.training.trackers.guarded import Guarded
 
 Say = Callable[[str], None]
-
-
-AGAIN = "start all of them again; they go on from the newest checkpoint"
-
-
-class ProcessLost(UserError):
-    """Another process of a run with several has ended; what this one knew since the last checkpoint is lost."""
-
-    exit_code = EXIT_RESUBMIT
 
 
 def open_or_create(experiment: Any, folder: Path) -> RunDirectory:
@@ -106,19 +99,9 @@ class Attempt:
 
     def train(self, stopping: Stopping, report: CrashReport, profiler: Profiler) -> int:
         """Takes up the newest state and trains; returns the exit code."""
-        recipe, run = self._experiment.recipe, self._run
-        tf.config.experimental.enable_op_determinism()
-        tf.random.set_seed(self._training.seed)
-        with self._devices.scope():
-            state = create_state(self._experiment.declaration, self._training)
-        best = recipe.evaluation.best
-        keeper_type = Keeper if self._devices.is_chief else Follower
-        keeper = keeper_type(self._shared.checkpoints, self._training.checkpoint, best.metric, best.goal == "maximize", self._lock.require)
-        step = keeper.restore(state.variables(), self._say)
-        _refuse_lost_checkpoints(run, step)
-        if not step:
-            warm_up(self._training, state, self._prepared, self._say)
-        self._devices.require_same("the step they go on from", step)
+        run = self._run
+        with self._together(), self._devices.patience():
+            state, keeper, step = self._take_up()
         with records.Records(run.records) as curve:
             curve.truncate_after(step)
             journal = Journal(curve, self._watchers(), Trace(run.folder, step))
@@ -137,17 +120,41 @@ class Attempt:
             self._say(f"{run.folder}: over after step {loop.done}: {reason}")
         return EXIT_OK if reason else stopping.exit_code
 
+    def _take_up(self) -> tuple[State, Keeper, int]:
+        """The state of the newest checkpoint, or of before the first step, and its step."""
+        recipe = self._experiment.recipe
+        tf.config.experimental.enable_op_determinism()
+        tf.random.set_seed(self._training.seed)
+        with self._devices.scope():
+            state = create_state(self._experiment.declaration, self._training)
+        best = recipe.evaluation.best
+        keeper_type = Keeper if self._devices.is_chief else Follower
+        keeper = keeper_type(self._shared.checkpoints, self._training.checkpoint, best.metric, best.goal == "maximize", self._lock.require)
+        step = keeper.restore(state.variables(), self._say)
+        _refuse_lost_checkpoints(self._run, step)
+        if not step:
+            warm_up(self._training, state, self._prepared, self._say)
+        self._devices.require_same("the step they go on from", step)
+        return state, keeper, step
+
+    @contextlib.contextmanager
+    def _together(self, loop: TrainingLoop | None = None) -> Iterator[None]:
+        """Says which process is gone where TensorFlow fails because one is."""
+        try:
+            yield
+        except self._devices.failures() as failure:
+            where = f"step {loop.done}" if loop else "at the start"
+            raise ProcessLost(f"{where}: another process of this run is gone: {self._devices.cause(failure)}") from None
+
     def _go(self, loop: TrainingLoop, stopping: Stopping, journal: Journal) -> str:
         """Runs the loop, with the attempt's beginning and end in the manifest."""
         history = self._begin(loop.done)
         outcome = "failed"
         stopping.has_state = True  # from now on a signal is worth a checkpoint
         try:
-            reason = loop.run(self._lock.beat)
+            with self._together(loop):
+                reason = loop.run(self._lock.beat)
             outcome = "finished" if reason else "stopped"
-        except self._devices.failures() as failure:
-            cause = self._devices.cause(failure)
-            raise ProcessLost(f"step {loop.done}: another process of this run is gone: {cause}", hint=AGAIN) from None
         finally:
             journal.close()
             manifest.finish_attempt(history, loop.done, outcome)

@@ -1,6 +1,9 @@
 """Who takes part, from what launchers put into the environment."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from seqcfg.distribution.cluster import Cluster, expand_counts, expand_hosts, fi
 from seqcfg.errors import UserError
 from seqcfg.recipe.experiment import load
 
+RECIPE = str(Path(__file__).parents[1] / "training/smallest.yaml")
 TWO = {"cluster": {"worker": ["a:1000", "b:1000"]}, "task": {"type": "worker", "index": 1}}
 
 
@@ -56,6 +60,7 @@ def test_numbers_of_tasks_are_spelt_out():
         ("auto", tf_config(cluster={"worker": ["a:1"], "ps": ["b:1"]}), "only workers take part, not ps"),
         ("auto", tf_config(cluster={"worker": ["a", "b"]}), "cluster.worker is"),
         ("auto", tf_config(cluster={"worker": ["a:1", "a:1"]}), "stands twice"),
+        ("auto", tf_config(cluster={"worker": ["a:99999", "b:1"]}), "TF_CONFIG: a:99999 has no port from 1 to 65535"),
         ("auto", tf_config(task={"type": "worker", "index": 2}), "task.index is 2, and there are 2 processes"),
         ("auto", {"SLURM_PROCID": "0", "SLURM_STEP_NODELIST": "a,b", "SLURM_STEP_TASKS_PER_NODE": "1"}, "names 2 machines"),
         ("auto", {"SLURM_PROCID": "0"}, "SLURM_STEP_NODELIST is not set"),
@@ -71,7 +76,19 @@ def test_what_is_missing_or_wrong_is_named(source, environment, words):
         find(source, 1, environment)
 
 
-@pytest.mark.parametrize(("name", "words"), [("tpu", "needs tensorflow-tpu"), ("parameter_server", "depends on timing")])
-def test_strategies_that_do_not_work_are_refused_with_the_reason(name, words):
-    with pytest.raises(UserError, match=words):
-        load(str(Path(__file__).parents[1] / "training/smallest.yaml"), [f"training.strategy={{type: {name}}}"])
+def test_tpus_are_refused_with_the_reason():
+    with pytest.raises(UserError, match="needs tensorflow-tpu"):
+        load(RECIPE, ["training.strategy={type: tpu}"])
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "train"])
+def test_r19_a_parameter_server_is_refused_before_anything_begins_with_what_would_be_broken(command, tmp_path):
+    """R19: TensorFlow carries it still, and it survives lost workers; but a step of it is no function of its number."""
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    words = [command, RECIPE, "--set", "training.strategy={type: parameter_server}"]
+    words += ["--run", str(tmp_path / "run")] if command == "train" else []
+    done = subprocess.run([sys.executable, "-m", "seqcfg", *words], env=environment, capture_output=True, text=True, timeout=60)
+    told = done.stdout + done.stderr
+    assert done.returncode == 1, told
+    assert "training.strategy.type: updates weights in an order that depends on timing, so no run could be resumed" in told
+    assert "hint: use multi_worker for several devices" in told and not (tmp_path / "run").exists()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -29,9 +30,14 @@ class ForkServer:
         self._process.stdin.close()
         self._process.wait()
 
-    def start(self, *argv, log=os.devnull):
-        """Begins `seqcfg ARGV`, whose output goes to the file `log`; returns the process id."""
-        return self._ask({"argv": [str(one) for one in argv], "log": str(log)})
+    def start(self, *argv, log=os.devnull, environment=None, program=None):
+        """Begins `seqcfg ARGV`, whose output goes to the file `log`; returns the process id.
+
+        With `environment`, variables that are added to those of the server, it leaves as a process does that nobody
+        forked. `program` is a Python file that runs instead, with ARGV as its arguments.
+        """
+        order = {"argv": [str(one) for one in argv], "log": str(log), "environment": environment, "program": program and str(program)}
+        return self._ask(order)
 
     def wait(self, pid):
         """The exit code, negative for a signal."""
@@ -63,10 +69,16 @@ def serve():
             handle = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
+            os.environ.update(order["environment"] or {})
             try:
-                code = main(order["argv"])
+                if order["program"]:
+                    sys.argv[1:] = order["argv"]
+                    runpy.run_path(order["program"], run_name="__main__")
+                code = 0 if order["program"] else main(order["argv"])
             except SystemExit as leaving:
                 code = leaving.code
+            if order["environment"]:
+                sys.exit(code)
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code or 0)
