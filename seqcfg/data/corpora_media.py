@@ -125,6 +125,20 @@ MEDIA_CORPORA = {
             ),
         ),
     ),
+    "brown": Corpus(
+        "sentences of American English of 1961, 1 million words, in TEI (Francis and Kucera 1979; 9 MB to fetch)",
+        "for research and education, not commercial",
+        (
+            Item(
+                RemoteFile(
+                    "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/brown_tei.zip",
+                    0,
+                    "sha256:335bec1ea6362751d5d5c46970137ebb01c80bf7d7d75558787729d275e0a687",
+                ),
+                members=(("brown_tei/Corpus.xml", "brown/Corpus.xml"),),
+            ),
+        ),
+    ),
     "mnist": Corpus(
         "handwritten digits, 60,000 to train on (LeCun et al. 1998)",
         "CC BY-SA 3.0",

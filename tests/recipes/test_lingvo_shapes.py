@@ -48,6 +48,7 @@ def lingvo_weights(file):
         ("wmt14_ende_lingvo_small", 6_343_616),
         ("wmtm16_ende_caption", 4_174_544),
         ("wmt14_ende_rnmtplus", 378_866_180 - 4),  # Lingvo counts the 4 numbers of its tracker of gradients
+        ("brown_punctuator_rnmtplus", 313_314_180 - 4),
     ],
 )
 def test_the_number_of_weights_is_lingvo_s(name, total):
