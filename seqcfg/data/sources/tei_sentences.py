@@ -27,8 +27,8 @@ class TEISentences(Source, type="tei_sentences"):
     """Elements s of words w and marks c (Text Encoding Initiative), such as those of the Brown corpus, each once, as text is written.
 
     Kept is what begins with a letter or a digit and has as many closing as opening brackets and an even number of quotes; brackets or
-    quotes around a whole sentence go, and it begins with a capital. So Lingvo's download_brown_corpus.py; but to which part a sentence
-    belongs follows from its own text, where that script shuffles all of them.
+    quotes around a whole sentence go, and it begins with a capital. So Lingvo's download_brown_corpus.py, which shuffles all sentences
+    where here each one's own text says to which part it belongs, and lets no single quote end.
     """
 
     path: DataPath = param(doc="The XML file.")
@@ -69,9 +69,11 @@ class TEISentences(Source, type="tei_sentences"):
 
 def written(tokens: list[Token]) -> str:
     """Words and marks with spaces where text has them: after a word, and before a mark that opens."""
-    text, is_apart = "", False
+    text, is_apart, is_quoted = "", False, False
     for element, token in tokens:
-        is_opening = element == "c" and (token in OPENING or (token == "'" and is_apart))
+        is_single = (element, token) == ("c", "'")
+        is_opening = element == "c" and token in OPENING or is_single and not is_quoted
+        is_quoted ^= is_single
         is_led = element == "w" or is_opening or token in ("-", "--")
         text += (" " if is_apart and is_led else "") + OPENING.get(token, JOINED.get(token, token))
         is_apart = not is_opening

@@ -17,7 +17,7 @@ from seqcfg.data.sources.composed import listed
 class Unpunctuated(Source, type="unpunctuated"):
     """Pairs whose target is a text, and whose source is that text in lower case, without punctuation, words one space apart.
 
-    Punctuation is what Unicode calls so (categories P*), and the ASCII symbols $+<=>^`|~. So Lingvo's punctuator, for ASCII texts.
+    Punctuation is what Unicode and Python's string.punctuation call so. This is the data of Lingvo's punctuator, for ASCII texts.
     A text of punctuation alone has an empty source, which is skipped in training.
     """
 
