@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from seqcfg.component import catalog
 from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Search, Section
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt, Text
@@ -105,7 +106,8 @@ class Decoding(Section, type="decoding"):
         }
         used["fusion"] = None if search.joins_priors else self.fusion
         for field in (name for name, value in used.items() if value):
-            yield field, f"a {search.type} search does not do this", "use a search over tokens, such as beam"
+            others = [*(_joining(search) if field == "fusion" else []), "a search over tokens, such as beam"]
+            yield field, f"a {search.type} search does not do this", f"use {', or '.join(others)}"
 
     @property
     def needs_lexicon(self) -> bool:
@@ -116,3 +118,9 @@ class Decoding(Section, type="decoding"):
     def has_partners(self) -> bool:
         """Whether other runs are named."""
         return bool(self.ensemble or self.fusion or self.noisy_channel)
+
+
+def _joining(search: Search) -> list[str]:
+    """The searches over the same that take a language model along; they do so while sound comes, too."""
+    there: dict[str, Any] = catalog.load()["search"]
+    return [name for name, one in sorted(there.items()) if one.needs == search.needs and one.joins_priors]

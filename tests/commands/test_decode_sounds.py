@@ -1,5 +1,6 @@
 import itertools
 import json
+import math
 import struct
 import wave
 
@@ -8,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from seqcfg.cli import cli
-from tests.evaluation.small_sounds import RATE, make_run, noise
+from tests.evaluation.small_sounds import LETTERS, RATE, make_run, noise
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +128,34 @@ def test_a_beam_tells_while_it_hears_what_is_certain_and_what_may_change(run, tm
     assert len(told) > 1 and told[-1]["seconds"] == 2.1 and any(one["pending"] for one in told)
     for one, later in itertools.pairwise(told):
         assert later["text"].startswith(one["text"]) and later["seconds"] >= one["seconds"]
+
+
+def test_a_language_model_joins_in_while_sound_is_heard(run, tmp_path_factory, tmp_path):
+    letters = make_run(tmp_path_factory.mktemp("letters"), LETTERS)
+    path = write(tmp_path / "a.wav", noise(2.1))
+    chosen = ["--set", "task.front_end.frames=inside", "--set", "decoding.max_source_length=300"]
+    chosen += ["--set", "decoding.search={type: ctc_beam, width: 4, token_bonus: 6.0}"]
+    fused = [*chosen, "--set", f"decoding.fusion={{run: {letters}, weight: 6.0}}"]
+    whole = decode(run, "--input", path, *fused).stdout
+    assert whole != decode(run, "--input", path, *chosen).stdout
+    told = entries(decode(run, "--interactive", "--format", "jsonl", *fused, stdin=path.read_bytes()))
+    assert told[-1]["text"] == whole.rstrip("\n") and len(told) > 1
+    for search, why in (("ctc_greedy", "a ctc_greedy search does not do this"), ("beam", "a beam search over a ctc model needs the whole")):
+        refused = decode(
+            run, "--interactive", *fused[:4], "--set", f"decoding.search={{type: {search}}}", *fused[6:], stdin=path.read_bytes()
+        )
+        assert why in str(refused.exception)
+
+
+def test_silence_is_heard_as_any_sound(run, tmp_path):
+    silent, loud = write(tmp_path / "0.wav", np.zeros(RATE)), write(tmp_path / "1.wav", noise(1.0))
+    alone = decode(run, "--input", silent, "--format", "jsonl", "--scores")
+    assert alone.exit_code == 0
+    (found,) = entries(alone)
+    assert found["seconds"] == 1.0 and "problem" not in found
+    assert math.isfinite(found["scores"][0] if "scores" in found else found["score"])
+    assert entries(decode(run, "--input", tmp_path, "--format", "jsonl"))[0]["text"] == found["text"]
+    assert loud.exists()
 
 
 def test_what_needs_text_is_refused(run, tmp_path):
