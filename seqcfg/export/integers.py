@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from seqcfg.decoding.member import as_variables
 from seqcfg.errors import UserError
 from seqcfg.layers.create import view
+from seqcfg.layers.quantisation.products import Noted, Products
 from seqcfg.layers.quantisation.rounding import SMALLEST as NARROWEST
 from seqcfg.layers.quantisation.settings import Activations, Quantisation, Weights
 from seqcfg.lazy import np, tf
@@ -39,39 +40,24 @@ def ranges_of(trained: Any, pairs: list[tuple[Any, str]]) -> dict[str, Range]:
 def kernels_of(trained: Any, pairs: list[tuple[Any, str]]) -> dict[str, Any]:
     """{place of a product: its kernel, as it is multiplied} as arrays; the first of the pairs is run, or a short one."""
     task = trained.experiment.recipe.task
-    kernels: dict[str, Any] = {}
+    looking = LookedAt()
     source, target = pairs[0] if pairs else (np.zeros(SHORT_SOUND, np.float32) if task.is_of_sounds else "a", "a")
-
-    def look(place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
-        kernels[place] = kernel.numpy()
-        return plain_products(place, x, kernel, bias, apply)
-
     inputs, ids, lengths = task.encode_pairs(trained.codecs, [source], [target])
     inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
     weights = {path: tf.convert_to_tensor(value) for path, value in trained.weights.items()}
-    task.stepper(view(trained.declaration, weights, products=look)).logits(inputs, tf.constant(ids), tf.constant(lengths))
-    return kernels
+    task.stepper(view(trained.declaration, weights, products=looking)).logits(inputs, tf.constant(ids), tf.constant(lengths))
+    return looking.kernels
 
 
 def _seen_ranges(trained: Any, pairs: list[tuple[Any, str]]) -> dict[str, Range]:
     task = trained.experiment.recipe.task
     weights = as_variables(trained.weights)
-    seen: dict[str, Any] = {}
-    outer: list[Any] = []
     reached: dict[str, Range] = {}
 
-    def look(place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
-        y = apply(x, kernel)
-        if y.graph is outer[-1]:  # what a loop over steps multiplies cannot be seen from outside of it, and stays in floating point
-            seen[place] = tf.stack([tf.reduce_min(x), tf.reduce_max(x), tf.reduce_min(y), tf.reduce_max(y)])
-        return y if bias is None else tf.nn.bias_add(y, bias)
-
     def run(inputs: dict[str, Any], ids: Any, lengths: Any) -> dict[str, Any]:
-        seen.clear()
-        outer.append(tf.constant(0).graph)
-        w = view(trained.declaration, weights, products=look)
-        task.stepper(w).logits(inputs, ids, lengths)
-        return dict(seen)
+        looking = LookedOn()
+        task.stepper(view(trained.declaration, weights, products=looking)).logits(inputs, ids, lengths)
+        return looking.noted
 
     traced = None
     for source, target in pairs:
@@ -85,18 +71,49 @@ def _seen_ranges(trained: Any, pairs: list[tuple[Any, str]]) -> dict[str, Range]
     return reached
 
 
-def plain_products(place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
-    """Products in floating point, for formats that round by themselves."""
-    y = apply(x, kernel)
-    return y if bias is None else tf.nn.bias_add(y, bias)
+class LookedOn(Products):
+    """Products in floating point, whose ranges are noted."""
+
+    def __init__(self) -> None:
+        self._notes = Noted()
+
+    def __call__(self, place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
+        y = apply(x, kernel)
+        self._notes.see(place, x, y)
+        return y if bias is None else tf.nn.bias_add(y, bias)
+
+    def inside_loop(self) -> LookedOn:
+        return LookedOn()
+
+    def notes(self, place: str) -> bool:
+        return True
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        return self._notes.ranges
+
+    def after_loop(self, noted: dict[str, Any]) -> None:
+        for place, turns in noted.items():
+            self._notes.see_turns(place, turns)
 
 
-def exact_products(trained: Any) -> Any:
-    """The `products` of a view that computes in floating point: `plain_products` where a run was trained to be rounded, else None."""
-    return plain_products if getattr(trained.experiment.recipe.quantisation, "aware", None) else None
+class LookedAt(Products):
+    """Products in floating point, whose kernels are kept as arrays."""
+
+    def __init__(self) -> None:
+        self.kernels: dict[str, Any] = {}
+
+    def __call__(self, place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
+        self.kernels[place] = kernel.numpy()
+        return super().__call__(place, x, kernel, bias, apply)
 
 
-class IntegerProducts:
+def exact_products(trained: Any) -> Products | None:
+    """The `products` of a view that computes in floating point: plain ones where a run was trained to be rounded, else None."""
+    return Products() if getattr(trained.experiment.recipe.quantisation, "aware", None) else None
+
+
+class IntegerProducts(Products):
     """Takes the place of products in graphs for converters: inputs, kernels and results are rounded as the recipe's domains say.
 
     Converters turn such products into integer ones. Between products everything stays in floating point. is_wide: what is rounded
@@ -109,9 +126,9 @@ class IntegerProducts:
     def __call__(self, place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
         found, domain = self._ranges.get(place), self._quantisation.domain_of(place)
         if found is None or domain is None or domain.weights is None or domain.activations is None:
-            return plain_products(place, x, kernel, bias, apply)
+            return super().__call__(place, x, kernel, bias, apply)
         if self._is_wide and (len(kernel.shape) > 2 or domain.weights.scales == "channel"):
-            return plain_products(place, x, kernel, bias, apply)  # LiteRT's 16-bit convolutions do not give what they should
+            return super().__call__(place, x, kernel, bias, apply)  # LiteRT's 16-bit convolutions do not give what they should
         how = WIDE if self._is_wide else domain.activations
         x = _rounded(x + SMALLEST if self._is_wide else x, found.low, found.high, how)  # few operations in front have 16 bits
         y = _multiplied(x, kernel, self._kernels[place], domain.weights, apply)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from seqcfg.errors import UserError
 
-FREE = 16  # what an axis of unknown size counts: as many positions as hypotheses
-STEPWISE = ("encode", "step")  # what a loop over steps repeats: its body has lost the sizes of axes
+FREE = 16  # what an axis of unknown size counts, and the turns of a loop: as many positions as hypotheses
+STEPWISE = ("encode", "step", "frames")  # what a search repeats: the body of its own loop has lost the sizes of axes
 
 
 class Multiplied(NamedTuple):
@@ -49,13 +49,12 @@ def operators_of(data: bytes) -> Operators:
     types = {number: name for name, number in vars(form.TensorType).items() if isinstance(number, int)}
     counts: collections.Counter[str] = collections.Counter()
     total = integers = hybrid = 0
-    stepwise = {one.subgraphIndex for one in model.signatureDefs or [] if one.signatureKey.decode() in STEPWISE}
+    turns = _turns(model, form)
     for number, graph in enumerate(model.subgraphs):
         for operator in graph.operators:
-            code = model.operatorCodes[operator.opcodeIndex]
-            name = names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+            name = names[_code(model, operator)]
             counts[name] += 1
-            size = _multiply_adds(name, operator, graph.tensors) if number in stepwise or not stepwise else 0
+            size = turns[number] * _multiply_adds(name, operator, graph.tensors)
             if size:
                 first, second = (types[graph.tensors[operator.inputs[place]].type] for place in (0, 1))
                 total += size
@@ -63,6 +62,25 @@ def operators_of(data: bytes) -> Operators:
                 hybrid += size if first == "FLOAT32" and second in ("INT4", "INT8") else 0
     custom = sorted({code.customCode.decode() for code in model.operatorCodes if code.customCode})
     return Operators(dict(counts), custom, Multiplied(total, integers, hybrid))
+
+
+def _turns(model: Any, form: Any) -> dict[int, int]:
+    """How often each graph is counted: those of `STEPWISE` once and bodies of their loops once per turn; in other files all graphs once."""
+    starts = {one.subgraphIndex for one in model.signatureDefs or [] if one.signatureKey.decode() in STEPWISE}
+    turns = dict.fromkeys(range(len(model.subgraphs)), 0 if starts else 1)
+    waiting = [(number, 1) for number in starts]
+    while waiting:
+        number, times = waiting.pop()
+        turns[number] += times
+        for operator in model.subgraphs[number].operators:
+            if _code(model, operator) == form.BuiltinOperator.WHILE:
+                waiting.append((operator.builtinOptions.bodySubgraphIndex, FREE * times))
+    return turns
+
+
+def _code(model: Any, operator: Any) -> int:
+    code = model.operatorCodes[operator.opcodeIndex]
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
 
 
 def _multiply_adds(name: str, operator: Any, tensors: list[Any]) -> int:

@@ -13,7 +13,7 @@ from seqcfg.export import graph, waveforms
 from seqcfg.export.integers import IntegerProducts, IntegerRows, exact_products, kernels_of, ranges_of
 from seqcfg.export.stepwise import stepwise
 from seqcfg.layers.portable import PORTABLE
-from seqcfg.layers.quantisation.settings import Domain, Quantisation, Weights, lone_weights
+from seqcfg.layers.quantisation.settings import Domain, Quantisation, Weights, tables_of
 from seqcfg.lazy import tf
 
 Precision = Literal["float32", "float16", "dynamic_int8", "int8", "int16x8"]
@@ -83,8 +83,3 @@ def _chosen(ranges: dict[str, Any], patterns: tuple[str, ...]) -> dict[str, Any]
         if not any(fnmatch.fnmatchcase(place, pattern) for place in ranges):
             raise UserError(f"integer_layers: no product is at {pattern!r}", hint=f"there is {', '.join(sorted(ranges)[:3])} ...")
     return {place: found for place, found in ranges.items() if any(fnmatch.fnmatchcase(place, pattern) for pattern in patterns)}
-
-
-def tables_of(declaration: Any) -> dict[str, str]:
-    """{path of a layer: path of the table} that embeddings look up."""
-    return {place: path for place, path in lone_weights(declaration).items() if ":" not in place}

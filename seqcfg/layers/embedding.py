@@ -16,7 +16,7 @@ from seqcfg.lazy import tf
 class Embedding(Layer, type="embedding"):
     """Maps ids to rows of a table, and widths back to scores of all ids when the table is also the output."""
 
-    lone_weights = ("table",)  # that quantisation rounds where they lie
+    table = "table"  # the weight that quantisation rounds where it lies
 
     dim: PositiveInt = param(doc="Width of one vector.")
     scale: Literal["none", "sqrt_dim"] = param(

@@ -32,7 +32,7 @@ class Context:
     room     None, or positions that caches have at first: who takes the steps lets them grow (see `Shared.grown`)
     past     which shared positions are a hypothesis' own past, while a step is traced
     observer called with (path, what, tensor or structure) for what layers give out, in order; None for nobody
-    products None, or what takes the place of products: called with (place, x, kernel, bias, apply), see `View.product`
+    products None, or what takes the place of products, see `quantisation.products`
     """
 
     training: bool = False
@@ -143,17 +143,21 @@ class View:
         from seqcfg.layers.dense import affine
 
         if self.context.products is not None:
-            return self.context.products(self._place(name), x, kernel, bias, apply or affine)
+            return self.context.products(self.place(name), x, kernel, bias, apply or affine)
         if apply is None:
             return affine(x, kernel, bias)
         return apply(x, kernel) if bias is None else tf.nn.bias_add(apply(x, kernel), bias)
 
     def operands(self, x: Any, kernel: Any, name: str = "") -> tuple[Any, Any]:
         """x and kernel as `product` would multiply them, for a loss that multiplies by itself, part by part."""
-        rounded = getattr(self.context.products, "operands", None)
-        return (x, kernel) if rounded is None else rounded(self._place(name), x, kernel)
+        return (x, kernel) if self.context.products is None else self.context.products.operands(self.place(name), x, kernel)
 
-    def _place(self, name: str) -> str:
+    def multiplies(self, name: str) -> bool:
+        """Whether a product of this name was declared."""
+        return name in self._node.products
+
+    def place(self, name: str = "") -> str:
+        """What quantisation calls a product of this layer."""
         return f"{self.path}:{name}" if name else self.path
 
     def seed(self) -> Any:

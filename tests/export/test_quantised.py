@@ -7,7 +7,7 @@ from seqcfg.checkpoints.commit import save
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
 from seqcfg.export import artefact
-from seqcfg.export.integers import IntegerProducts, Range
+from seqcfg.export.integers import IntegerProducts, LookedOn, Range
 from seqcfg.export.operators import operators_of
 from seqcfg.export.sample import Sample
 from seqcfg.export.slim import ALIGNMENT, slimmed
@@ -16,13 +16,17 @@ from seqcfg.export.tolerance import Tolerance
 from seqcfg.layers.create import view
 from seqcfg.layers.dense import affine
 from seqcfg.layers.quantisation.settings import Activations, Domain, Quantisation, Weights
-from seqcfg.plan.declaration import RANGES
+from seqcfg.layers.recurrent.lstm import LSTM
+from seqcfg.layers.sequence import Sequence
+from seqcfg.plan.declaration import RANGES, declare
 from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_run import RECIPE, make_run
 
 LINES = ["twenty-one", "one", "three hundred"]
 ANYTHING = Tolerance(identical_share=0.0, score_difference=1e9, metric_loss=1e9)
 AWARE = "quantisation: {domains: [{layers: [%s], weights: {scales: %s}}], aware: {decay: 0.0}}\n"
+ENCODER = "encoder: {type: residual, norm: {type: layer_norm}, layer: {type: feed_forward, hidden: 8}}"
+LISTENING = RECIPE.replace(ENCODER, "encoder: {type: lstm, units: 16}")
 SETTINGS = ["decoding.max_source_length=30", "decoding.search={type: greedy}"]
 
 
@@ -30,7 +34,7 @@ def aware_run(folder, scales, layers="model/*"):
     """A run whose checkpoint holds the ranges that one step of training finds on two pairs."""
     import tensorflow as tf
 
-    run = make_run(folder, recipe_text=RECIPE + (AWARE % (layers, scales)))
+    run = make_run(folder, recipe_text=LISTENING + (AWARE % (layers, scales)))
     trained = open_run(run, "last")
     inputs, ids, lengths = trained.experiment.recipe.task.encode_pairs(trained.codecs, LINES, ["vingt et un", "un", "trois cents"])
     batch = {**inputs, "target": ids, "target_length": lengths}
@@ -64,6 +68,7 @@ def test_ranges_of_training_are_the_scales_of_the_integers(by_tensor):
     data = (found.folder / "model.tflite").read_bytes()
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(data, 0))
     scales = {float(t.quantization.scale[0]) for g in model.subgraphs for t in g.tensors if t.type == schema.TensorType.INT8 and _is_one(t)}
+    assert "model/encoder:recurrent_kernel" in {path.removeprefix(RANGES) for path in trained.weights}
     tracked = {path: value for path, value in trained.weights.items() if path.startswith(RANGES)}
     assert len(tracked) == 8
     for low, high, result_low, result_high in tracked.values():
@@ -87,6 +92,26 @@ def decoded(trained):
     recipe = trained.experiment.recipe
     found = Decoder(recipe.task, trained.declaration, trained.weights, trained.codecs, recipe.decoding).decode(LINES)
     return [one.scores for one in found]
+
+
+def test_what_the_loop_of_an_lstm_multiplies_is_seen_by_who_looks_for_ranges():
+    import tensorflow as tf
+
+    layer = LSTM(units=3, use_bias=False)
+    root = declare(layer, 4)
+    rng = np.random.default_rng(1)
+    tree = {w.path: tf.constant(rng.normal(size=w.shape), tf.float32) for w in root.all_weights()}
+    x = Sequence(tf.constant(rng.normal(size=(1, 5, 4)), tf.float32))
+
+    @tf.function(autograph=False)
+    def look():
+        looking = LookedOn()
+        return view(root, tree, products=looking)(x).values, looking.noted
+
+    outputs, noted = look()
+    before = np.concatenate([np.zeros([1, 3]), outputs[0, :-1]])
+    sums = before @ tree["recurrent_kernel"].numpy()
+    np.testing.assert_allclose(noted[":recurrent_kernel"], [before.min(), before.max(), sums.min(), sums.max()], atol=1e-5)
 
 
 @pytest.mark.slow

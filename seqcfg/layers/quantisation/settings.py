@@ -63,7 +63,7 @@ class Quantisation(Section, type="quantisation"):
     """Integers instead of floating point, for layers by path.
 
     What is multiplied by a kernel is rounded together with the kernel and the result: dense layers, the projections of attention,
-    convolutions, the input of an LSTM, logits. Tables of embeddings and kernels inside recurrent loops are rounded by themselves.
+    convolutions, LSTMs, logits. Tables of embeddings are rounded by themselves, row by row where a scale is for each output.
     """
 
     domains: list[Domain] = param(factory=lambda: [Domain()], doc="Which layers, and how; of several that name a layer the first counts.")
@@ -75,7 +75,7 @@ class Quantisation(Section, type="quantisation"):
 
     def declare(self, root: Declaration) -> None:
         """Declares the ranges of all products that training rounds, as untrained weights; raises Misfit for a pattern without layer."""
-        known = [*root.places(), *lone_weights(root)]
+        known = [*root.places(), *tables_of(root)]
         for number, domain in enumerate(self.domains):
             for index, pattern in enumerate(domain.layers):
                 if not any(Domain(layers=[pattern]).names(place) for place in known):
@@ -94,14 +94,10 @@ class Quantisation(Section, type="quantisation"):
         return next((domain for domain in self.domains if domain.names(place)), None)
 
 
-def lone_weights(root: Declaration) -> dict[str, str]:
-    """{layer path: path of the weight} of tables, and {layer path:name: path} of kernels, that are rounded by themselves."""
-    found: dict[str, str] = {}
-    for node in root.nodes():
-        names = getattr(node.component, "lone_weights", ())
-        weights = {name: node.weights[name].path for name in names if name in node.weights}
-        found |= {node.path if name == "table" else f"{node.path}:{name}": path for name, path in weights.items()}
-    return found
+def tables_of(root: Declaration) -> dict[str, str]:
+    """{path of a layer: path of the table} of embeddings, which are rounded where they lie."""
+    tables = ((node, getattr(node.component, "table", "")) for node in root.nodes())
+    return {node.path: node.weights[name].path for node, name in tables if name in node.weights}
 
 
 def _near(pattern: str, known: Any) -> str:

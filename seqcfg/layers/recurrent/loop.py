@@ -8,24 +8,30 @@ product after the loop.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+from seqcfg.layers.quantisation.products import Products
 from seqcfg.layers.recurrent.kernels import input_gradient, kernel_gradient, times, turned
 from seqcfg.lazy import tf
 
 Tensors = dict[str, Any]
+Multiply = Callable[[str, Any, Any], Any]
 
 
 class Inside:
-    """What a cell computes with at one position: vectors by name, and kernels, each of which it multiplies by once."""
+    """What a cell computes with at one position: vectors by name, and kernels, each of which it multiplies by once.
 
-    def __init__(self, kernels: Tensors, vectors: Tensors):
-        self._kernels, self.vectors = kernels, vectors
+    multiply(name, x, kernel) takes the place of the plain product, where layers are rounded.
+    """
+
+    def __init__(self, kernels: Tensors, vectors: Tensors, multiply: Multiply | None = None):
+        self._kernels, self.vectors, self._multiply = kernels, vectors, multiply
         self.products: Tensors = {}
 
     def times(self, name: str, x: Any) -> Any:
         """x times the kernel of this name."""
-        self.products[name] = times(x, self._kernels[name])
+        kernel = self._kernels[name]
+        self.products[name] = self._multiply(name, x, kernel) if self._multiply else times(x, kernel)
         return self.products[name]
 
 
@@ -47,6 +53,27 @@ class Recalled(Inside):
 
 
 Advance = Callable[[Inside, Tensors, Tensors], Tensors]
+
+
+class Places(NamedTuple):
+    """What takes the place of multiplying by which kernels, {name: place}."""
+
+    products: Products
+    by_name: dict[str, str]
+
+    def multiply(self, name: str, x: Any, kernel: Any) -> Any:
+        return self.products.times(self.by_name[name], x, kernel, times) if name in self.by_name else times(x, kernel)
+
+    def inside_loop(self) -> Places:
+        return Places(self.products.inside_loop(), self.by_name)
+
+    @property
+    def noted(self) -> list[str]:
+        """The places whose ranges leave a loop."""
+        return [place for place in self.by_name.values() if self.products.notes(place)]
+
+
+PLAIN = Places(Products(), {})
 
 
 def scan(
@@ -77,10 +104,17 @@ def scan(
     return output, tf.nest.pack_sequence_as(state, last)
 
 
+def scan_among(places: Places, advance: Advance, kernels: Tensors, vectors: Tensors, steps: Tensors, state: Tensors) -> tuple[Any, Tensors]:
+    """As `scan`, of kernels that the products of `places` have made ready; the gradient is TensorFlow's own."""
+    kept, last = _onward(advance, kernels, vectors, steps, state, ["output"], places)
+    places.products.after_loop({place: kept[place] for place in places.inside_loop().noted})
+    return kept["output"], last
+
+
 def _onward(
-    advance: Advance, kernels: Tensors, vectors: Tensors, steps: Tensors, state: Tensors, kept: list[str]
+    advance: Advance, kernels: Tensors, vectors: Tensors, steps: Tensors, state: Tensors, kept: list[str], places: Places = PLAIN
 ) -> tuple[Tensors, Tensors]:
-    """Stacks [time, batch, ...] of the states and products named in `kept`, and the last state."""
+    """Stacks [time, batch, ...] of the states and products named in `kept`, and of what is noted; and the last state."""
     first = next(iter(steps.values()))
     arrays, time = _unstacked(steps), tf.shape(first)[0]
     rows = state["output"].shape[:-1]
@@ -88,11 +122,14 @@ def _onward(
         name: state[name].shape if name in state else [*rows[: kernels[name].shape.rank - 1], kernels[name].shape[-1]] for name in kept
     }
     written = {name: tf.TensorArray(state["output"].dtype, time, element_shape=shape) for name, shape in shapes.items()}
+    written |= {place: tf.TensorArray(tf.float32, time, element_shape=[4]) for place in places.inside_loop().noted}
 
     def body(index: Any, written: Any, state: Any) -> Any:
-        inside = Inside(kernels, vectors)
+        inner = places.inside_loop()
+        inside = Inside(kernels, vectors, inner.multiply)
         state = advance(inside, _read(arrays, index), state)
-        return index + 1, {name: array.write(index, (state | inside.products)[name]) for name, array in written.items()}, state
+        made = state | inside.products | inner.products.noted
+        return index + 1, {name: array.write(index, made[name]) for name, array in written.items()}, state
 
     _, written, state = tf.while_loop(
         lambda index, *_: index < time, body, (tf.constant(0), written, state), maximum_iterations=first.shape[0]

@@ -26,8 +26,6 @@ class LSTM(Recurrence, type="lstm"):
     A padded position keeps the state, and gives the held output.
     """
 
-    lone_weights = ("recurrent_kernel", "gate_kernel", "projection")  # that quantisation rounds where they lie: the loop multiplies them
-
     units: PositiveInt = param(doc="Width of the cell.")
     projection: PositiveInt | None = param(default=None, doc="Width of a linear map of the output (arXiv:1402.1128); none when left out.")
     forget_bias: float = param(default=1.0, doc="Added to the forget gate before its sigmoid (Jozefowicz et al. 2015).")
@@ -90,7 +88,8 @@ class LSTM(Recurrence, type="lstm"):
             d.weight(name, (units,), axes=("output",))
         if self.projection:
             d.weight("projection", (units, out), start, axes=axes)
-        d.product("input")
+        for name in ("input", "recurrent_kernel", *(one for one in ("gate_kernel", "projection") if one in d.weights)):
+            d.product(name)
         return out
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:

@@ -9,7 +9,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import SequenceLayer
 from seqcfg.component.types import Probability
 from seqcfg.layers.dropout import keep_factors
-from seqcfg.layers.recurrent.loop import Inside, Tensors, scan, time_major
+from seqcfg.layers.recurrent.loop import PLAIN, Inside, Places, Tensors, scan, scan_among, time_major
 from seqcfg.layers.sequence import Sequence, refuse_packed
 from seqcfg.lazy import tf
 
@@ -65,11 +65,22 @@ class Recurrence(SequenceLayer):
             given |= {f"stay_{name}": self._draw(w, x, value) for name, value in sorted(state.items())}
         kernels, vectors = self.inside(w)
         advance = functools.partial(self._advance, is_drawn=bool(self.zoneout and w.training))
+        places = self._places(w, kernels)
+        kernels |= {name: places.products.kernel(place, kernels[name]) for name, place in places.by_name.items()}
         if x.values.shape[1] == 1:
-            state = advance(Inside(kernels, vectors), {name: value[0] for name, value in (scanned | given).items()}, state)
+            inside = Inside(kernels, vectors, places.multiply)
+            state = advance(inside, {name: value[0] for name, value in (scanned | given).items()}, state)
             return state["output"][:, tf.newaxis], state
-        outputs, state = scan(advance, kernels, vectors, scanned, given, state, is_trained=w.training)
+        if places.by_name:
+            outputs, state = scan_among(places, advance, kernels, vectors, scanned | given, state)
+        else:
+            outputs, state = scan(advance, kernels, vectors, scanned, given, state, is_trained=w.training)
         return time_major(outputs), state
+
+    def _places(self, w: Any, kernels: Tensors) -> Places:
+        """The kernels whose products were declared, and what takes their place."""
+        products = w.context.products
+        return PLAIN if products is None else Places(products, {name: w.place(name) for name in kernels if w.multiplies(name)})
 
     def _advance(self, inside: Inside, position: Tensors, state: Tensors, *, is_drawn: bool) -> Tensors:
         new = self.advance(inside, position, state)
