@@ -47,7 +47,7 @@ def command(
 
     trained: Any = open_run(run, checkpoint, overrides, say)
     exporters = _exporters(trained.experiment, kinds) if "all" in kinds else [exporter_of(trained.experiment, kind) for kind in kinds]
-    export = Export(trained, _sample_of(trained, source, data_root, cache_root).first(sample), timed, overrides, say)
+    export = Export(trained, sample_of(trained, source, data_root, cache_root).first(sample), timed, overrides, say)
     parities = {}
     for exporter in exporters:
         folder, parity = export(exporter)
@@ -74,7 +74,7 @@ def _exporters(experiment: Any, kinds: tuple[str, ...]) -> list[Any]:
     return (experiment.recipe.export or Export()).formats
 
 
-def _sample_of(trained: Any, source: str | None, data_root: str | None, cache_root: str | None) -> Any:
+def sample_of(trained: Any, source: str | None, data_root: str | None, cache_root: str | None) -> Any:
     """The lines of a file, else those of the split that the recipe evaluates; with the training data behind them."""
     from seqcfg.data.prepare import prepare
     from seqcfg.data.progress import prepare_bar

@@ -35,17 +35,19 @@ class Export:
     """Exports of one opened run, which is decoded once for all of them.
 
     timed: how many lines are decoded one by one, by run and artefact in processes of their own, for latency and memory.
-    overrides: what the run was opened with.
+    overrides: what the run was opened with. exports: where models are written, the run's own folder if left out.
     """
 
     def __init__(
-        self, trained: Any, sample: Sample, timed: int = 0, overrides: tuple[str, ...] = (), warn: Callable[[str], None] = print
+        self, trained: Any, sample: Sample, timed: int = 0, overrides: tuple[str, ...] = (), warn: Callable[[str], None] = print,
+        exports: Path | None = None,
     ):  # fmt: skip
         recipe = trained.experiment.recipe
         self._trained, self._settings, self._warn, self._overrides = trained, recipe.decoding or Decoding(), warn, overrides
         is_drawn = self._settings.search.type == "sample"  # lots are numbered from the first line of a call
         self._sample = sample.first(BATCH_SIZE) if is_drawn else sample
         self._is_of_sounds, self.num_sounds = bool(recipe.task.is_of_sounds), 0
+        self._exports = exports or trained.run.exports
         self._timed = self._sample.some(timed)
         self._run: Probed | None = None
 
@@ -55,7 +57,7 @@ class Export:
         Run and artefact decode the sample, the artefact in a process of its own; where it is beyond its tolerance nothing
         appears under the final name, parity-refused.json says why, and UserError lists the first differences.
         """
-        place = self._trained.run.exports / exporter.label
+        place = self._exports / exporter.label
         final = place / str(exporter.version)
         if self._is_of_sounds and not exporter.takes_sounds:
             raise UserError(
@@ -88,8 +90,7 @@ class Export:
             self._run = self._decode()
         recipe = self._trained.experiment.recipe
         metrics = recipe.evaluation.metrics if recipe.evaluation else []
-        parameters = sum(4 * array.size for array in self._trained.weights.values())  # as a checkpoint without slots holds them
-        return compare(self._sample, self._run, theirs, (parameters, size_of(folder)), exporter.bounds, metrics)
+        return compare(self._sample, self._run, theirs, (run_bytes(self._trained), size_of(folder)), exporter.bounds, metrics)
 
     def _decode(self) -> Probed:
         """What the run gives for the sample, here; and what single lines cost it, in a process of its own."""
@@ -99,10 +100,8 @@ class Export:
         probed = Probed([one.text for one in found], [one.scores[0] for one in found], 0.0, [], 0, [])
         if not self._timed:
             return probed
-        path = str(Path(seqcfg.__file__).parents[1])
-        options = {"path": path, "checkpoint": str(trained.step), "overrides": list(self._overrides)}  # a mean costs what its last does
-        alone = probe("run", trained.folder, [], self._timed, options=options)
-        return probed._replace(load_seconds=alone.load_seconds, seconds=alone.seconds, peak_bytes=alone.peak_bytes)
+        alone = probe_run(trained, self._timed, self._overrides)
+        return alone._replace(texts=probed.texts, scores=probed.scores)
 
     def _judge(self, exporter: Any, place: Path, parity: Parity | None) -> None:
         if parity is None:
@@ -127,6 +126,18 @@ class Export:
             f"{said}\n    it was not kept; {place / name} tells more",
             hint="if scores are nearly tied this is rounding: try another checkpoint, or allow it by the exporter's `tolerance`",
         )
+
+
+def probe_run(trained: Any, timed: list[Any], overrides: tuple[str, ...]) -> Probed:
+    """What lines cost the run, one at a time, in a process of its own; `overrides` as it was opened with."""
+    path = str(Path(seqcfg.__file__).parents[1])
+    options = {"path": path, "checkpoint": str(trained.step), "overrides": list(overrides)}  # a mean costs what its last does
+    return probe("run", trained.folder, [], timed, options=options)
+
+
+def run_bytes(trained: Any) -> int:
+    """Bytes of a run's weights, as a checkpoint without slots holds them."""
+    return sum(4 * array.size for array in trained.weights.values())
 
 
 def exporter_of(experiment: Any, name: str) -> Any:

@@ -25,13 +25,17 @@ class Difference(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """bytes on disk; seconds to load; milliseconds for single lines, median and slowest; peak memory in bytes; 0 for unknown."""
+    """bytes on disk; seconds to load; milliseconds for single lines, median and slowest; peak memory in bytes; 0 for unknown.
+
+    cpu_ms: the median of what all threads spent on such a line, which other work on the machine changes least.
+    """
 
     bytes: int
     load_seconds: float = 0.0
     median_ms: float = 0.0
     slowest_ms: float = 0.0
     peak_bytes: int = 0
+    cpu_ms: float = 0.0
 
 
 class Compared(NamedTuple):
@@ -81,7 +85,7 @@ def compare(sample: Sample, run: Probed, artefact: Probed, sizes: tuple[int, int
     both = zip(run.texts, artefact.texts, run.scores, artefact.scores, strict=True)
     scores = max((abs(mine - theirs) for text, other, mine, theirs in both if text == other), default=0.0)
     compared = _compared(sample, run.texts, artefact.texts, metrics)
-    costs = {"run": _cost(sizes[0], run), "artefact": _cost(sizes[1], artefact)}
+    costs = {"run": cost_of(sizes[0], run), "artefact": cost_of(sizes[1], artefact)}
     problems = _beyond(tolerance, len(sample.lines), len(found), scores, compared)
     return Parity(len(sample.lines), found, scores, compared, costs, problems)
 
@@ -108,11 +112,13 @@ def _compared(sample: Sample, run: list[str], artefact: list[str], metrics: list
     return found
 
 
-def _cost(size: int, probed: Probed) -> Cost:
+def cost_of(size: int, probed: Probed) -> Cost:
+    """What a model of so many bytes cost in its process."""
     if not probed.seconds:
         return Cost(size)
     milliseconds = [1e3 * one for one in probed.seconds]
-    return Cost(size, probed.load_seconds, statistics.median(milliseconds), max(milliseconds), probed.peak_bytes)
+    cpu_ms = 1e3 * statistics.median(probed.cpu_seconds)
+    return Cost(size, probed.load_seconds, statistics.median(milliseconds), max(milliseconds), probed.peak_bytes, cpu_ms)
 
 
 def _beyond(tolerance: Tolerance, lines: int, differing: int, scores: float, metrics: list[Compared]) -> list[str]:

@@ -12,6 +12,7 @@ COSTS: dict[str, Callable[[Cost], str]] = {
     "loading, s": lambda cost: f"{cost.load_seconds:.2f}",
     "one line, ms (median)": lambda cost: f"{cost.median_ms:.1f}",
     "one line, ms (slowest)": lambda cost: f"{cost.slowest_ms:.1f}",
+    "one line, CPU ms (median)": lambda cost: f"{cost.cpu_ms:.1f}",
     "peak memory, MB": lambda cost: f"{cost.peak_bytes / 1e6:.0f}" if cost.peak_bytes else "-",
 }
 

@@ -19,7 +19,7 @@ CLIENTS = Path(__file__).parent / "clients"
 class Probed(NamedTuple):
     """One text and score per line; load_seconds; seconds of single lines, one at a time; the process's peak_bytes, 0 if unknown.
 
-    packages: the names of what the process had imported.
+    cpu_seconds: of all the process's threads, for the same lines; packages: the names of what the process had imported.
     """
 
     texts: list[str]
@@ -28,6 +28,7 @@ class Probed(NamedTuple):
     seconds: list[float]
     peak_bytes: int
     packages: list[str]
+    cpu_seconds: list[float] = []
 
 
 def probe(

@@ -143,3 +143,24 @@ def test_the_first_output_is_timed_from_the_start_of_a_process():
     done = subprocess.run([sys.executable, BENCH, "first-output", "--times", "1", "--cold"], capture_output=True, text=True, check=True)
     result = json.loads(done.stdout)["result"]
     assert result["cold"] and result["cpu_seconds"]["median"] > 0 and result["seconds"]["most"] > 0
+
+
+@pytest.mark.slow
+def test_every_format_of_a_run_is_measured_beside_it_and_those_that_cannot_be_are_named(tmp_path, monkeypatch, capsys):
+    from tests.evaluation.small_run import make_run
+
+    run = make_run(tmp_path)
+    program = module_from_spec(spec_from_loader("bench", loader := SourceFileLoader("bench", str(BENCH))))
+    loader.exec_module(program)
+    roots = ["--data-root", str(tmp_path), "--cache-root", str(tmp_path / "prepared")]
+    formats = ["--formats", "tflite-float32", "ctranslate2-float32", "--timed", "3", "--rounds", "1"]
+    monkeypatch.setattr(sys, "argv", ["bench", "artefacts", "--run", str(run), *formats, *roots])
+    program.main()
+    told = capsys.readouterr()
+    rows = json.loads(told.out)["result"]["rows"]
+    assert "layers are not made of self, feed_forward" in rows["ctranslate2-float32"]["refused"]
+    for name in ("seqcfg decode", "tflite-float32"):
+        assert all(rows[name][cost] > 0 for cost in ("bytes", "median_ms", "cpu_ms", "peak_bytes", "load_seconds"))
+    assert rows["tflite-float32"]["identical"] == 1.0 and rows["tflite-float32"]["exact_match"] == rows["seqcfg decode"]["exact_match"]
+    assert "| `tflite-float32` | 100.0% |" in told.err
+    assert not (run / "exports").exists()

@@ -3,7 +3,7 @@
 Lines are texts, or the name of an .npz file of sounds, one array each.
 
 Arguments: a JSON file {"client", "model", "options", "lines", "batch_size", "timed"}, and the JSON file to write:
-{"texts", "scores", "load_seconds", "seconds", "peak_bytes", "packages"}.
+{"texts", "scores", "load_seconds", "seconds", "cpu_seconds", "peak_bytes", "packages"}.
 """
 
 import importlib.machinery
@@ -22,16 +22,18 @@ def main() -> None:
     answers, size, lines, timed = [], order["batch_size"], _lines(order["lines"]), _lines(order["timed"])
     for start in range(0, len(lines), size):
         answers += model(lines[start : start + size])
-    seconds = []
+    seconds, cpu_seconds = [], []
     for line in timed[:1] + timed:
-        begun = time.perf_counter()
+        begun, cpu_begun = time.perf_counter(), time.process_time()
         model([line])
         seconds.append(time.perf_counter() - begun)
+        cpu_seconds.append(time.process_time() - cpu_begun)
     told = {
         "texts": [text for text, _ in answers],
         "scores": [score for _, score in answers],
         "load_seconds": load_seconds,
         "seconds": seconds[1:],  # the first call of a shape may prepare something
+        "cpu_seconds": cpu_seconds[1:],
         "peak_bytes": _peak_bytes(),
         "packages": sorted({name.partition(".")[0] for name in sys.modules}),
     }
