@@ -20,7 +20,7 @@ def client_facts(trained: Any) -> dict[str, Any]:
     settings: Any = recipe.decoding or Decoding()
     limit = settings.length_limit
     return {
-        **(_of_sounds(recipe.task) if recipe.task.is_of_sounds else _of_texts(trained)),
+        **(facts_of_sounds(trained) if recipe.task.is_of_sounds else _of_texts(trained)),
         "target_tokenizer": _tokenizer(trained, recipe.task.target_codec(trained.codecs))
         or _spelt(recipe.task.target_codec(trained.codecs)),
         "max_source_length": settings.max_source_length,
@@ -35,8 +35,12 @@ def write_facts(facts: dict[str, Any], trained: Any, folder: Path) -> None:
         shutil.copytree(codec.folder, folder / "tokenizers" / name)
 
 
-def _of_sounds(task: Any) -> dict[str, Any]:
-    return {"input": "audio", "sample_rate_hz": task.sample_rate_hz, "samples_per_position": task.samples_per_position}
+def facts_of_sounds(trained: Any) -> dict[str, Any]:
+    """What a caller must know of a model that hears: what it takes, and how much of it counts (positions, each of so many samples)."""
+    recipe = trained.experiment.recipe
+    most = (recipe.decoding or Decoding()).max_source_length
+    samples = {"sample_rate_hz": recipe.task.sample_rate_hz, "samples_per_position": recipe.task.samples_per_position}
+    return {"input": "audio", **samples, "max_source_length": most}
 
 
 def _of_texts(trained: Any) -> dict[str, Any]:

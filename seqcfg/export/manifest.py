@@ -21,6 +21,7 @@ def new_manifest(trained: Any, exporter: Any, folder: Path, signatures: dict[str
     """The ExportManifest of an artefact in `folder`; files are named as below `folder`'s final name, the exporter's version."""
     from seqcfg.export.export_proto import ExportManifest
 
+    task = trained.experiment.recipe.task
     manifest = ExportManifest(
         format=FORMAT,
         recipe_name=trained.experiment.name,
@@ -32,7 +33,7 @@ def new_manifest(trained: Any, exporter: Any, folder: Path, signatures: dict[str
         lines_compared=parity.lines if parity else 0,
         lines_identical=parity.identical if parity else 0,
         metrics={one.name: {"run": one.run, "exported": one.artefact} for one in parity.metrics} if parity else {},
-        figures=exporter.figures(folder),
+        figures=exporter.figures(folder) | ({"sample_rate_hz": task.sample_rate_hz} if task.is_of_sounds else {}),
         versions={"seqcfg": seqcfg.__version__} | {name: _version(name) for name in ("tensorflow", "tensorflow-text")},
     )
     for name, signature in signatures.items():

@@ -30,6 +30,11 @@ class Sample(NamedTuple):
         """What each line is called in reports: itself, or the name of its sound."""
         return self.names or [one if isinstance(one, str) else f"sound {number}" for number, one in enumerate(self.lines, 1)]
 
+    def spread(self, count: int) -> list[Any]:
+        """So many lines that hold something, from short ones to long ones."""
+        found = sorted(self.some(len(self.lines)), key=len)
+        return found[:: max(1, len(found) // max(1, count))][:count]
+
     def some(self, count: int) -> list[Any]:
         """The first lines that hold something."""
         found: list[Any] = []

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
 from seqcfg.component.types import NonNegativeInt, PositiveInt
+from seqcfg.export.client_facts import ABOUT, facts_of_sounds
 from seqcfg.export.graph import described, exported_module
 from seqcfg.export.sample import Sample
 from seqcfg.export.tolerance import Tolerance
 from seqcfg.export.warmup import write_warmup
 from seqcfg.export.waveforms import listening_module
 from seqcfg.lazy import np, tf
+
+EXTRA = "assets.extra"  # TensorFlow's own folder for what its loader does not read
+WARMUP_SECONDS = 4
 
 
 class SavedModel(Exporter, type="saved_model"):
@@ -23,7 +28,8 @@ class SavedModel(Exporter, type="saved_model"):
     `ids` takes the task's own tensors (`source` [n, time], `source_length` [n]) and gives `ids` [n, n_best, time],
     `lengths` and `scores` [n, n_best]; `score` takes strings `source` and `target` [n] and gives `log_probabilities` [n],
     those of single tokens and their number, and `score_ids` does so for ids. Without the tokenizer `serving_default` is `ids`.
-    Of speech recognition both take `audio` [n, samples] and `audio_length` [n] (see export/waveforms.py).
+    Of speech recognition both take `audio` [n, samples] and `audio_length` [n] (see export/waveforms.py), and
+    assets.extra/model.json has the `sample_rate_hz` that they want.
     """
 
     version: PositiveInt = param(default=1, doc="Number of the version folder that model servers look for.")
@@ -47,21 +53,26 @@ class SavedModel(Exporter, type="saved_model"):
 
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""
-        if trained.experiment.recipe.task.is_of_sounds:
-            module, signatures = listening_module(trained, self.include_tokenizer)
-            tf.saved_model.save(module, str(folder), signatures=signatures)
-            return {name: described(signature) for name, signature in signatures.items()}
-        module, signatures = exported_module(trained, self.include_tokenizer)
+        task = trained.experiment.recipe.task
+        module, signatures = (listening_module if task.is_of_sounds else exported_module)(trained, self.include_tokenizer)
         tf.saved_model.save(module, str(folder), signatures=signatures)
-        if requests := self._requests(trained, signatures, [line for line in sample.lines if line.strip()]):
+        if task.is_of_sounds:
+            (folder / EXTRA).mkdir()
+            (folder / EXTRA / ABOUT).write_text(json.dumps(facts_of_sounds(trained), indent=1) + "\n", encoding="utf-8")
+        chosen = sample.spread(self.num_warmup_requests)
+        if requests := self._sounds(task, signatures, chosen) if task.is_of_sounds else self._texts(trained, signatures, chosen):
             write_warmup(folder, trained.experiment.name, requests)
         return {name: described(signature) for name, signature in signatures.items()}
 
-    def _requests(self, trained: Any, signatures: dict[str, Any], lines: list[str]) -> list[tuple[str, dict[str, Any]]]:
-        """Every signature called with single lines, short ones and long ones."""
-        chosen = sorted(lines, key=len)[:: max(1, len(lines) // max(1, self.num_warmup_requests))][: self.num_warmup_requests]
+    def _sounds(self, task: Any, signatures: dict[str, Any], sounds: list[Any]) -> list[tuple[str, dict[str, Any]]]:
+        """Every signature called with single sounds, or their beginnings."""
+        cut = [sound[: WARMUP_SECONDS * task.sample_rate_hz].astype(np.float32) for sound in sounds]
+        return [(name, {"audio": one[None], "audio_length": np.array([len(one)], np.int32)}) for one in cut for name in signatures]
+
+    def _texts(self, trained: Any, signatures: dict[str, Any], lines: list[str]) -> list[tuple[str, dict[str, Any]]]:
+        """Every signature called with single lines."""
         requests = []
-        for line in chosen:
+        for line in lines:
             ids = trained.experiment.recipe.task.encode_texts(trained.codecs, [line])
             target = {"target": np.array([[4, 3]], np.int32), "target_length": np.array([2], np.int32)}  # any token, then the end
             text = np.array([line.encode()], object)

@@ -1,6 +1,12 @@
-"""A SavedModel with TensorFlow and tensorflow-text alone: python saved_model.py FOLDER < texts."""
+"""A SavedModel with TensorFlow and tensorflow-text alone: python saved_model.py FOLDER < texts.
 
+A model of speech takes names of WAV files instead of texts.
+"""
+
+import json
+import os
 import sys
+import wave
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +19,11 @@ class Model:
     def __init__(self, folder: str):
         self._model = tf.saved_model.load(folder)
         self._call = self._model.signatures["serving_default"]
+        facts = os.path.join(folder, "assets.extra", "model.json")
+        self.about = {"input": "audio" if "audio" in self._call.structured_input_signature[1] else "text"}
+        if os.path.exists(facts):
+            with open(facts, encoding="utf-8") as file:
+                self.about = json.load(file)
 
     def __call__(self, lines: list) -> list[tuple[str, float]]:
         found = self._call(**self._inputs(lines))
@@ -28,7 +39,17 @@ class Model:
         return {"audio": tf.constant(audio), "audio_length": tf.constant(lengths, tf.int32)}
 
 
+def samples_of(path: str, rate: int) -> np.ndarray:
+    """The samples of a WAV file of 16 bits, one channel and this rate."""
+    with wave.open(path) as file:
+        if (file.getsampwidth(), file.getnchannels(), file.getframerate()) != (2, 1, rate):
+            raise ValueError(f"{path}: one channel of 16 bits at {rate} Hz is wanted")
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32) / 32768.0
+
+
 if __name__ == "__main__":
     model = Model(sys.argv[1])
     for line in sys.stdin:
-        print(*model([line.rstrip("\n")])[0], sep="\t", flush=True)
+        name = line.rstrip("\n")
+        given = samples_of(name, model.about["sample_rate_hz"]) if model.about["input"] == "audio" else name
+        print(*model([given])[0], sep="\t", flush=True)
