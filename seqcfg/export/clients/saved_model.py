@@ -20,7 +20,7 @@ class Model:
         self._model = tf.saved_model.load(folder)
         self._call = self._model.signatures["serving_default"]
         facts = os.path.join(folder, "assets.extra", "model.json")
-        self.about = {"input": "audio" if "audio" in self._call.structured_input_signature[1] else "text"}
+        self.about: dict = {"input": "audio" if "audio" in self._call.structured_input_signature[1] else "text"}
         if os.path.exists(facts):
             with open(facts, encoding="utf-8") as file:
                 self.about = json.load(file)
