@@ -11,6 +11,7 @@ import os
 import runpy
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -39,9 +40,9 @@ class ForkServer:
         order = {"argv": [str(one) for one in argv], "log": str(log), "environment": environment, "program": program and str(program)}
         return self._ask(order)
 
-    def wait(self, pid):
-        """The exit code, negative for a signal."""
-        return self._ask({"wait": pid})
+    def wait(self, pid, seconds=None):
+        """The exit code, negative for a signal; None for a process that has not ended after `seconds`."""
+        return self._ask({"wait": pid, "seconds": seconds})
 
     def run(self, *argv, log=os.devnull):
         return self.wait(self.start(*argv, log=log))
@@ -64,7 +65,7 @@ def serve():
     for line in sys.stdin:
         order = json.loads(line)
         if "wait" in order:
-            answer = os.waitstatus_to_exitcode(os.waitpid(order["wait"], 0)[1])
+            answer = exit_code(order["wait"], order["seconds"])
         elif not (answer := os.fork()):
             handle = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(handle, 1)
@@ -83,6 +84,17 @@ def serve():
             sys.stderr.flush()
             os._exit(code or 0)
         print(json.dumps(answer), flush=True)
+
+
+def exit_code(pid, seconds):
+    deadline = None if seconds is None else time.monotonic() + seconds
+    while True:
+        found, status = os.waitpid(pid, 0 if deadline is None else os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":
