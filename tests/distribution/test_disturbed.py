@@ -1,4 +1,4 @@
-"""R15, R17, R18: jobs of several processes that are told to stop, lose a process, or go on with another number of them."""
+"""R15, R17, R18, R21: jobs of several processes that are told to stop, lose one, go on with another number of them, or meet NaN in one."""
 
 import json
 import os
@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqcfg.runs.directory import RunDirectory
+from seqcfg.runs.records import read
 from tests.distribution.job import Job, assert_same_bits, fork_server
 
 ENDLESS = ("training.steps=100000", "training.checkpoint.every_steps=20", "training.validation.every_steps=100000")
@@ -99,9 +101,9 @@ def test_r18_two_four_and_one_processes_go_on_with_the_examples_and_losses_of_on
     for count, first, last in ((2, 0, 8), (4, 8, 16), (1, 16, 24)):
         folder = place / f"notes-{count}"
         job.finish(count, *steps, f"training.steps={last}", program=program, words=(folder,))
-        read = notes(folder)
-        assert sorted(read) == list(range(first, last))
-        for batch, parts in read.items():
+        noted = notes(folder)
+        assert sorted(noted) == list(range(first, last))
+        for batch, parts in noted.items():
             rows = np.array(parts)
             assert len(parts) == count and ((rows >= 0).sum(0) <= 1).all(), "no example is read twice"
             assert rows.max(0).tolist() == expected[batch]
@@ -111,3 +113,25 @@ def test_r18_two_four_and_one_processes_go_on_with_the_examples_and_losses_of_on
     left, right = alone.weights(), job.weights()
     for path, value in left.items():
         np.testing.assert_allclose(right[path], value, atol=2e-6, err_msg=path)
+
+
+@pytest.mark.parametrize(("count", "replica"), [(0, 1), (2, 1), (2, 0)], ids=["mirrored", "other-process", "first-process"])
+def test_r21_nan_on_one_replica_alone_is_left_out_by_all_and_their_weights_keep_the_same_bits(server, place, count, replica):
+    job, bad = Job(server, place, f"poisoned-{count}-{replica}", "crash.yaml"), 5
+    folder = place / f"bits-{count}-{replica}"
+    settings = ("training.steps=8", "training.steps_per_call=1", "training.ema_decay=0.9")
+    program = Path(__file__).parent / "poisoned.py"
+    job.finish(count, *settings, program=program, words=(bad, replica, folder))
+    held = [[json.loads(line) for line in path.read_text().splitlines()] for path in folder.iterdir()]
+    assert len(held) == max(count, 1)
+    learnt = []
+    for number, lines in enumerate(zip(*held, strict=True), 1):
+        replicas = [value for line in lines for value in line["all"]]
+        assert len(replicas) == 2 and len(set(replicas)) == 1, f"replicas differ after step {number}"
+        assert {(line["step"], line["left_out"]) for line in lines} == {(number, int(number >= bad))}
+        learnt.append(lines[0]["learnt"])
+    changed = [number for number in range(2, 9) if learnt[number - 1] != learnt[number - 2]]
+    assert changed == [number for number in range(2, 9) if number != bad]
+    for index in range(max(count, 1)):
+        records = read(RunDirectory(RunDirectory.of_process(job.run, index)).records, "event")
+        assert [record["non_finite"] for record in records if "non_finite" in record] == [bad]
