@@ -297,6 +297,10 @@ class Strategy(Component, kind="strategy"):
         """How devices of one process share weights and batches (plan.sharing.Sharing); None where there is one device."""
         return None
 
+    def divisions(self, declaration: Any) -> dict[str, Any]:
+        """{weight path: distribution.sharding.Division} where devices share the weights; empty where each has all of them."""
+        return {}
+
     def check_training(self, training: Any) -> Iterator[tuple[str, str, str]]:
         """(field of the training section, what is wrong, hint) of settings that these devices cannot follow."""
         yield from ()

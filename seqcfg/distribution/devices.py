@@ -44,6 +44,10 @@ class Devices:
         """Gradients and measurements summed over the replicas, new values of untrained weights as their mean."""
         return gradients, seen, updates
 
+    def same(self, value: Any) -> Any:
+        """A random tensor as all devices that share the state must draw it. Called in `update`."""
+        return value
+
     def once(self, compute: Callable[..., Any]) -> Callable[..., Any]:
         """`compute` as a function of the graph, of which there is one copy however often it is called."""
         return tf.function(compute, autograph=False, experimental_attributes={"_noinline": True})

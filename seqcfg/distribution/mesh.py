@@ -64,16 +64,11 @@ class Mesh(Strategy, type="mesh"):
     def check_training(self, training: Any) -> Iterator[tuple[str, str, str]]:
         unused = {
             "xla": ("is compiled for one device, and a mesh has several", "leave one of them out"),
-            "weight_noise": ("would be drawn anew for each part of a divided weight", "leave one of them out"),
             "pruning": ("sorts all entries of a weight, which a mesh has in parts", "prune on one device, or with mirrored"),
         }
         for field, (why, hint) in unused.items():
             if getattr(training, field):
                 yield field, f"{why} (strategy mesh)", hint
-        for name, learner in training.all_learners().items():
-            if learner.gradient_noise is not None:
-                place = f"learners.{name}.gradient_noise" if training.learners else "gradient_noise"
-                yield place, "would be drawn anew for each part of a divided weight (strategy mesh)", "leave one of them out"
 
     def check_model(self, recipe: Any, declaration: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
         for pattern, message, hint in sharding.broken_rules(declaration, self.rules):

@@ -44,7 +44,8 @@ class LossGradients:
             tape.watch([values[name] for names in self._names.values() for name in names])
             tree = values | {path: training.adapters.merged(path, values) for path in self._adapted}  # type: ignore[union-attr]
             if training.weight_noise is not None:
-                tree |= training.weight_noise({path: value for path, value in tree.items() if path not in self._kept}, step, step_seed)
+                disturbed = {path: value for path, value in tree.items() if path not in self._kept}
+                tree |= training.weight_noise(disturbed, step, step_seed, self._devices.same)
             tree = masked(tree, {name: values[name] for name in self._masks})
             w = view(
                 self._declaration, tree, training=True, seed=seed, step=step, dtype=training.precision,

@@ -20,7 +20,7 @@ class Learning:
         self._numbers = state.under(f"skip/{name}/")
         self._memory = state.under(f"schedule/{name}/")
         self._slots = state.slots[name]
-        self._once = devices.once
+        self._once, self._same = devices.once, devices.same
         self._updates: dict[Any, Any] = {}
 
     def __call__(self, gradients: list[Any], weight: Any, step: Any, seed: Any) -> tuple[Any, Any]:
@@ -34,7 +34,7 @@ class Learning:
         if learner.penalties.l1 or learner.penalties.l2:
             mean = {name: learner.penalties.gradient(name, gradient, self._value(name)) for name, gradient in mean.items()}
         if learner.gradient_noise is not None:
-            mean = learner.gradient_noise(mean, step, seed)
+            mean = learner.gradient_noise(mean, step, seed, self._same)
         norm = tf.linalg.global_norm(list(mean.values()))
         takes_part = tf.math.floormod(step - learner.offset_steps, learner.every_steps) == 0
         leaves = self._leaves(norm, takes_part)

@@ -34,7 +34,7 @@ class MeshStep(TrainingStep):
     ):
         self._host, self._mesh = state, devices
         self._is_settled = True
-        parts = training.strategy.divisions(declaration)  # type: ignore[attr-defined] # a mesh has it
+        parts = training.strategy.divisions(declaration)
         on_mesh = _spread(state, devices, {path: (part.weight.shape, part.axis) for path, part in parts.items()})
         super().__init__(dataclasses.replace(task, loss=task.loss.on_mesh()), declaration, training, on_mesh, devices, augmentation)
         self._pairs = [(variable, on_mesh.variables()[name]) for name, variable in state.variables().items()]

@@ -108,9 +108,10 @@ GATED = "task.model.decoder.layers.2={type: residual, norm: {type: rms_norm}, la
         ),
         ("training.precision=float16", "training.skip={outliers: {}, max_in_a_row: 3}", "training.accumulate_batches=2"),
         ("training.clip.norm=null", LEARNERS),
+        ("training.weight_noise={std: 0.05, start_step: 2}", "training.gradient_noise={eta: 0.01}"),
         ("training.rematerialized=['model/decoder/layers/*']", "training.adapters={weights: ['*kernel'], rank: 2}"),
     ],
-    ids=["groups-gates-packing", "float16-skipping-accumulation", "learners-averages", "rematerialized-adapters"],
+    ids=["groups-gates-packing", "float16-skipping-accumulation", "learners-averages", "noise", "rematerialized-adapters"],
 )
 def test_what_layers_and_steps_can_do_they_can_do_on_a_mesh(place, request, settings):
     name, rel = request.node.callspec.id, 1e-3 if "float16" in settings[0] else 1e-5
