@@ -240,34 +240,6 @@ def test_an_ending_server_answers_what_is_under_way():
         assert asked.result()[0] == 200
 
 
-def load(port, clients, requests):
-    """Each client keeps one connection and asks again and again; the statuses, and the answers by text."""
-
-    def client(number):
-        connection, statuses = http.client.HTTPConnection("127.0.0.1", port, timeout=60), []
-        for turn in range(requests // clients):
-            text = f"text {number} {turn}"
-            connection.request("POST", PREDICT, json.dumps({"instances": [text]}))
-            reply = connection.getresponse()
-            told = json.loads(reply.read())
-            statuses.append(reply.status == 200 and told["predictions"][0] == {"text": text.upper(), "scores": float(len(text))})
-        connection.close()
-        return statuses
-
-    with concurrent.futures.ThreadPoolExecutor(clients) as pool:
-        return [one for found in pool.map(client, range(clients)) for one in found]
-
-
-@pytest.mark.parametrize("requests", [320, pytest.param(9984, marks=pytest.mark.slow)])
-def test_many_clients_at_once_all_get_their_own_answer(requests):
-    with serving() as (port, server):
-        found = load(port, 32, requests)
-        assert all(found) and len(found) == requests
-        assert metric(port, "seqcfg_texts_total") == requests
-        assert metric(port, "seqcfg_batch_texts_count") < requests, "nothing was decoded together"
-    assert not server._connections
-
-
 def test_only_loopback_needs_no_token():
     assert all(map(is_loopback, ("127.0.0.1", "127.8.8.8", "::1", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.0.1", "example.org")))
