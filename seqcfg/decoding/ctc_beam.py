@@ -14,20 +14,21 @@ from seqcfg.decoding.loop import State
 from seqcfg.decoding.rows import extent, take_rows
 from seqcfg.decoding.stepper import Hypotheses
 from seqcfg.decoding.text_beam import TextBeam
+from seqcfg.layers.portable import exact_dtype
 from seqcfg.lazy import tf
 
 IMPOSSIBLE = float("-inf")
 
 
 def never() -> Any:
-    """The logarithm of 0, float64."""
-    return tf.constant(IMPOSSIBLE, tf.float64)
+    """The logarithm of 0."""
+    return tf.constant(IMPOSSIBLE, exact_dtype())
 
 
 class Prefixes(NamedTuple):
     """Texts alive [batch, width] after `frame` [batch] frames: tokens [batch, width, time], their number and the last one.
 
-    blank, token float64 [batch, width]: log-probabilities that these frames wrote exactly the text, the last of them blank or not;
+    blank, token [batch, width], as `exact_dtype`: log-probabilities that these frames wrote the text, the last of them blank or not;
     extra: what bonus and priors add; scores: all together, -inf where none is alive. is_read [batch]: whether the end is judged.
     """
 
@@ -58,7 +59,7 @@ class CTCBeam(TextBeam, type="ctc_beam"):
 
     def first(self, batch: Any, size: Any) -> Prefixes:
         none = tf.zeros([batch, self.width], tf.int32)
-        empty = tf.tile(tf.where(tf.range(self.width) == 0, tf.constant(0.0, tf.float64), IMPOSSIBLE)[None], [batch, 1])
+        empty = tf.tile(tf.where(tf.range(self.width) == 0, tf.constant(0.0, exact_dtype()), IMPOSSIBLE)[None], [batch, 1])
         return Prefixes(
             frame=none[:, 0],
             sequences=tf.zeros([batch, self.width, size], tf.int32),
@@ -66,7 +67,7 @@ class CTCBeam(TextBeam, type="ctc_beam"):
             last=none,
             blank=empty,
             token=tf.fill([batch, self.width], never()),
-            extra=tf.zeros([batch, self.width], tf.float64),
+            extra=tf.zeros([batch, self.width], exact_dtype()),
             scores=empty,
             is_read=tf.fill([batch], False),
             is_cut=tf.fill([batch], False),
@@ -106,7 +107,7 @@ class CTCBeam(TextBeam, type="ctc_beam"):
         own: Prefixes = state.own
         is_here = own.frame < state.fixed["num_frames"]
         place = tf.minimum(own.frame, extent(state.fixed["frames"], 1) - 1)
-        y = tf.cast(tf.gather(state.fixed["frames"], place, batch_dims=1), tf.float64)  # [batch, vocabulary]
+        y = tf.cast(tf.gather(state.fixed["frames"], place, batch_dims=1), exact_dtype())  # [batch, vocabulary]
         added = self._added(scorer, state, tf.shape(y))
         is_last = tf.range(tf.shape(y)[1]) == own.last[..., None]
         entered = tf.where(is_last, own.blank[..., None], either(own.blank, own.token)[..., None]) + y[:, None]
@@ -114,7 +115,7 @@ class CTCBeam(TextBeam, type="ctc_beam"):
         scores, parent, written = self._chosen(own, entered, added, staying, is_here, state)
         new = self._grown(own, scores, parent, written, (entered, added, staying))
         is_cut = tf.reduce_any((scores > IMPOSSIBLE) & (new.lengths >= state.size), axis=1) & (state.size < state.limits)
-        ends = tf.where(is_here[:, None] | (scores == IMPOSSIBLE), tf.constant(0.0, tf.float64), added[..., END])
+        ends = tf.where(is_here[:, None] | (scores == IMPOSSIBLE), tf.constant(0.0, exact_dtype()), added[..., END])
         new = new._replace(
             frame=own.frame + tf.cast(is_here, tf.int32),
             scores=tf.where(own.is_read[:, None], own.scores, scores + ends),
@@ -127,12 +128,12 @@ class CTCBeam(TextBeam, type="ctc_beam"):
         return state._replace(own=new, moving=choose(token != PAD, scorer.written(state.fixed, moving, token), moving))
 
     def _added(self, scorer: Any, state: State, shape: Any) -> Any:
-        """What bonus and priors add to each id that is written behind each text, float64 [batch, width, vocabulary]."""
+        """What bonus and priors add to each id that is written behind each text, [batch, width, vocabulary]."""
         prior = scorer.added(state.moving)
-        bonus = tf.where(tf.range(shape[1]) == END, tf.constant(0.0, tf.float64), self.token_bonus)
+        bonus = tf.where(tf.range(shape[1]) == END, tf.constant(0.0, exact_dtype()), self.token_bonus)
         if prior is None:
             return tf.broadcast_to(bonus, [shape[0], self.width, shape[1]])
-        return bonus + tf.reshape(tf.cast(prior, tf.float64), [shape[0], self.width, shape[1]])
+        return bonus + tf.reshape(tf.cast(prior, exact_dtype()), [shape[0], self.width, shape[1]])
 
     def _staying(self, own: Prefixes, y: Any, entered: Any, is_here: Any) -> tuple[Any, Any]:
         """`blank` and `token` of the texts alive after this frame, which writes no further token; those of before where there is none.

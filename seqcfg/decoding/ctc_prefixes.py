@@ -6,7 +6,7 @@ from typing import Any
 
 from seqcfg.component.reserved_ids import END, PAD, START
 from seqcfg.decoding.stepwise_logits import stepwise_logits
-from seqcfg.layers.portable import PORTABLE
+from seqcfg.layers.portable import PORTABLE, exact_dtype
 from seqcfg.lazy import tf
 
 NEVER = -1e30  # a logarithm of 0 that can be added to
@@ -29,7 +29,7 @@ class CTCPrefixes:
 
     def start(self, heard: Any, max_length: Any) -> tuple[Any, Any]:
         """heard: a Sequence of log-probabilities [batch, frames, vocabulary], the blank's under id 0."""
-        scores = tf.cast(heard.values, tf.float32 if PORTABLE.get() else tf.float64)
+        scores = tf.cast(heard.values, exact_dtype())
         num_frames = tf.reduce_sum(tf.cast(heard.mask, tf.int32), axis=1)
         blank = _shifted(tf.cumsum(scores[:, :, PAD], axis=1), 0.0)
         rows = tf.shape(scores)[0]

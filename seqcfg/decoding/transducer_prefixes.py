@@ -7,6 +7,7 @@ from typing import Any
 from seqcfg.component.reserved_ids import END, PAD, START
 from seqcfg.decoding.cumulative import cumulative_logsumexp
 from seqcfg.decoding.stepwise_logits import stepwise_logits
+from seqcfg.layers.portable import exact_dtype
 from seqcfg.lazy import tf
 
 NEVER = -1e30  # a logarithm of 0 that can be added to
@@ -19,7 +20,7 @@ class TransducerPrefixes:
     token is k with the probability that the lattice is left for the next column by k, at whatever frame. So every search over
     tokens, fusion with language models and ensembles apply to transducers; a step looks at all frames.
 
-    moving: `ahead` float64 [rows, frames + 1], log-probability that exactly the prefix is written and so many frames are behind;
+    moving: `ahead` [rows, frames + 1], as `exact_dtype`, log-probability that the prefix is written and so many frames are behind;
     `tokens` [rows, width], what it adds to a frame; `total` [rows, frames], the logarithm of the sum of exponentials at each.
     """
 
@@ -34,9 +35,9 @@ class TransducerPrefixes:
         fixed, moving = self._w.start(batch, max_length)
         moving = {
             "prediction": moving,
-            "ahead": tf.fill([batch, time + 1], tf.constant(NEVER, tf.float64)),
+            "ahead": tf.fill([batch, time + 1], tf.constant(NEVER, exact_dtype())),
             "tokens": tf.zeros([batch, frames.shape[-1]], frames.dtype),
-            "total": tf.zeros([batch, time], tf.float64),
+            "total": tf.zeros([batch, time], exact_dtype()),
         }
         num_frames = tf.reduce_sum(tf.cast(heard.mask, tf.int32), axis=1)
         return {"frames": frames, "num_frames": num_frames, "prediction": fixed}, moving
@@ -49,16 +50,16 @@ class TransducerPrefixes:
         is_real = tf.sequence_mask(num_frames, tf.shape(frames)[1])
         entered = self._entered(frames, moving, tokens, is_real)
         state, added = self._w.read(fixed["prediction"], moving["prediction"], tokens, index)
-        logits = tf.cast(self._w.logits(frames, added[:, None]), tf.float64)  # [rows, frames, vocabulary]
+        logits = tf.cast(self._w.logits(frames, added[:, None]), exact_dtype())  # [rows, frames, vocabulary]
         total = tf.reduce_logsumexp(logits, axis=-1)
         blank = tf.where(is_real, logits[:, :, PAD] - total, NEVER)
         ahead = _recursion(blank, entered)
         here = tf.where(is_real, ahead[:, :-1] - total, NEVER)
-        following = tf.reduce_logsumexp(here[:, :, None] + logits, axis=1)
+        following = tf.reduce_logsumexp(tf.expand_dims(here, -1) + logits, axis=1)
         whole = tf.gather(ahead, num_frames, batch_dims=1)
         ids = tf.range(self.vocabulary)
         following = tf.where(ids == END, whole[:, None], following)
-        following = tf.cast(tf.where((ids == PAD) | (ids == START), NEVER, following), tf.float32)
+        following = tf.cast(tf.where((ids == PAD) | (ids == START), tf.constant(NEVER, following.dtype), following), tf.float32)
         return {"prediction": state, "ahead": ahead, "tokens": added, "total": total}, following
 
     def logits(self, heard: Any, ids: Any, lengths: Any) -> Any:
@@ -71,11 +72,11 @@ class TransducerPrefixes:
         hidden = self._w.hidden(frames, moving["tokens"][:, None])
         logit = tf.reduce_sum(tf.cast(hidden, tf.float32) * tf.cast(tf.transpose(row), tf.float32)[:, None], axis=-1)
         logit += tf.cast(tf.gather(self._w.output.bias, tokens), tf.float32)[:, None]
-        arc = moving["ahead"][:, :-1] + tf.cast(logit, tf.float64) - moving["total"]
+        arc = moving["ahead"][:, :-1] + tf.cast(logit, exact_dtype()) - moving["total"]
         arc = tf.where(is_real, arc, NEVER)
         place = [1, 0] if self._model.is_one_per_frame else [0, 1]
-        arc = tf.pad(arc, [[0, 0], place], constant_values=tf.constant(NEVER, tf.float64))
-        first = tf.where(tf.range(tf.shape(arc)[1]) == 0, tf.constant(0.0, tf.float64), NEVER)
+        arc = tf.pad(arc, [[0, 0], place], constant_values=tf.constant(NEVER, exact_dtype()))
+        first = tf.where(tf.range(tf.shape(arc)[1]) == 0, tf.constant(0.0, exact_dtype()), NEVER)
         return tf.where((tokens == START)[:, None], first, arc)
 
 

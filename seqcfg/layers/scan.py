@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from seqcfg.layers.static_shape import with_static_shape
 from seqcfg.layers.view import View
 from seqcfg.lazy import tf
 
@@ -30,7 +31,7 @@ def scan(w: View, step: Step, inputs: dict[str, Any], state: Any, widths: dict[s
     def body(index: Any, outputs: Any, state: Any) -> tuple[Any, ...]:
         inner = _at(w, index)
         made, new = step(inner, {name: array.read(index) for name, array in arrays.items()}, state)
-        new = tf.nest.map_structure(lambda value, old: tf.ensure_shape(value, old.shape), new, state)
+        new = tf.nest.map_structure(lambda value, old: with_static_shape(value, old.shape), new, state)
         values = [*(made[name] for name in specs), *tf.nest.flatten(_looked(inner))]
         return index + 1, tuple(array.write(index, value) for array, value in zip(outputs, values, strict=True)), new
 

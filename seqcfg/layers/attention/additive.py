@@ -56,4 +56,4 @@ class AdditiveAttention(Aligning, type="additive_attention"):
         flat = tf.reshape(queries, [-1, shape[2], queries.shape[-1]])  # heads become sentences
         scores = w.energy.scores(flat, tf.reshape(keys, [-1, source, self.hidden]))
         scores = tf.reshape(scores, [shape[0], self.num_heads, shape[2], source])
-        return weights(w, scores, masks.bias(fixed["is_real"][:, tf.newaxis, tf.newaxis], "float32"), self.dropout, None), {}
+        return weights(w, scores, masks.bias(masks.for_all_queries(fixed["is_real"]), "float32"), self.dropout, None), {}

@@ -53,7 +53,7 @@ class LocationSensitiveAttention(Aligning, type="location_sensitive_attention"):
     def align(self, w: Any, queries: Any, fixed: Any, state: Any) -> tuple[Any, dict[str, Any]]:
         where = self._features(w, tf.stack([state[track] for track in self._tracks], -1))
         scores = w.energy.scores(queries, fixed["keys"], where)[:, tf.newaxis]
-        bias = masks.bias(fixed["is_real"][:, tf.newaxis, tf.newaxis], "float32")
+        bias = masks.bias(masks.for_all_queries(fixed["is_real"]), "float32")
         exact = tf.nn.softmax(scores + bias)
         new = {"previous": exact[:, 0]}
         if "cumulative" in state:

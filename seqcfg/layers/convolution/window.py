@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from seqcfg.errors import UserError
 from seqcfg.layers.sequence import Sequence
+from seqcfg.layers.static_shape import reshaped
 from seqcfg.lazy import tf
 
 Padding = Literal["centered", "aligned", "same"]
@@ -47,7 +48,8 @@ class Window(NamedTuple):
     def pad_time(self, values: Any, padding: Padding, causal: bool) -> Any:
         """values [batch, time, ...] with zeros before and after, so that windows that lie inside are all there are."""
         left = self.reach if causal else self.left(padding, _length(values))
-        return tf.pad(values, [[0, 0], [left, self.reach - left]] + [[0, 0]] * (values.shape.rank - 2))
+        padded = tf.pad(values, [[0, 0], [left, self.reach - left]] + [[0, 0]] * (values.shape.rank - 2))
+        return padded if isinstance(left, int) else reshaped(padded, [values.shape[0], None, *values.shape[2:]], padded)
 
     def results(self, x: Sequence, rounding: Rounding = "up") -> Sequence:
         """x with the mask, segments and positions of the results; its values are still the inputs.

@@ -10,6 +10,7 @@ from seqcfg.component.types import PositiveFloat, PositiveInt
 from seqcfg.errors import UserError
 from seqcfg.initializers.constant import Ones
 from seqcfg.layers.sequence import Sequence, refuse_packed
+from seqcfg.layers.static_shape import with_static_shape
 from seqcfg.lazy import tf
 
 
@@ -64,7 +65,7 @@ class PerExample(SequenceLayer):
         num_groups, shape = self.groups(dim), tf.shape(x.values)
         grouped = tf.reshape(tf.cast(x.values, tf.float32), [shape[0], shape[1], -1, num_groups, dim // num_groups])
         real = tf.ones(shape[:2]) if x.mask is None else tf.cast(x.mask, tf.float32)
-        real = real[:, :, tf.newaxis, tf.newaxis, tf.newaxis]
+        real = tf.reshape(real, [shape[0], shape[1], 1, 1, 1])
         per_position = tf.cast(tf.shape(grouped)[2] * (dim // num_groups), tf.float32)
 
         count, last_count = self._total(real * per_position, before["count"])
@@ -76,7 +77,7 @@ class PerExample(SequenceLayer):
         gain = w.stored("gain") + (1.0 if self.gain == "one_plus" else 0.0)
         y = tf.cast(tf.reshape(y, shape) * gain + w.stored("bias"), x.values.dtype)
         after = {"count": last_count, "total": last_total, "squares": last_squares}
-        return x.with_values(x.zero_padding(tf.ensure_shape(y, x.values.shape))), after
+        return x.with_values(x.zero_padding(with_static_shape(y, x.values.shape))), after
 
     def _total(self, values: Any, before: Any) -> tuple[Any, Any]:
         """values [batch, time, 1, group, 1] -> their sums over time, up to each position if cumulative, and the last sum."""
