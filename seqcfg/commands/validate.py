@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,7 +21,7 @@ SUFFIXES = {".yaml", ".yml", ".json"}
 @click.option("--format", type=click.Choice(report.FORMATS), default="text", show_default=True, help="How problems are printed.")
 @click.option("--changed-since", "revision", metavar="REV", help="Only recipes that differ, or whose bases differ, from git revision REV.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that check recipes side by side.")
-@click.option("--target", help="Exporter for which the models are meant, such as ctranslate2: which layer would be in its way.")
+@click.option("--target", help="Exporter for which the models are meant, such as tflite: what would be in its way.")
 @click.pass_context
 def command(
     ctx: click.Context, paths: tuple[str, ...], overrides: tuple[str, ...], format: str, revision: str | None, jobs: int, target: str | None
@@ -48,7 +49,7 @@ def check_all(files: list[str], overrides: tuple[str, ...], jobs: int, target: s
     if target is not None:
         from seqcfg.component.catalog import find
 
-        find("exporter", target)  # raises UserError before anything is read
+        find("exporter", target.partition("-")[0])  # raises UserError before anything is read
     check = functools.partial(_check, overrides=overrides, target=target)
     if min(jobs, len(files)) < 2:
         return dict(zip(files, map(check, files), strict=True))
@@ -63,16 +64,25 @@ def _check(file: str, overrides: tuple[str, ...], target: str | None) -> list[Pr
     problems = validate.validate(file, overrides)
     if problems or target is None:
         return problems
-    from seqcfg.component.catalog import find
+    from seqcfg.export.artefact import exporter_of
+    from seqcfg.recipe.problem_list import in_line_order
+
+    checked = validate.load(file, overrides)
+    found = exporter_of(checked.built, target).obstacles_in(checked.built.recipe, checked.declaration)
+    return in_line_order(list(dict.fromkeys(obstacle(one, checked) for one in found)))  # a repeated layer is one line
+
+
+def obstacle(one: Any, checked: validate.Checked) -> Problem:
+    """What is in a target's way, with the line that is to blame."""
     from seqcfg.plan.declaration import Misfit
     from seqcfg.recipe.rules import locate
+    from seqcfg.recipe.structure import problem_at
 
-    checked, family = validate.load(file, overrides), find("exporter", target)
-    try:
-        family.check_model(checked.built.recipe, checked.declaration)  # type: ignore[attr-defined] # every exporter has it
-    except Misfit as misfit:
-        return [locate(misfit, checked.declaration, checked.tree, checked.built, "E0502")]
-    return []
+    if isinstance(one, Misfit):
+        return locate(one, checked.declaration, checked.tree, checked.built, "E0502")
+    keys, message, hint = one
+    found, node = checked.tree.nearest(keys)
+    return problem_at(node, keys, "E0502", message, hint, at_key=found != keys)
 
 
 def recipes_in(path: str) -> list[str]:

@@ -93,6 +93,13 @@ class Component:
         """Yields (field, message, hint) for every broken rule that spans several fields of this component."""
         yield from ()
 
+    def obstacles(self, target: str, needs: str) -> Iterator[tuple[str, str, str]]:
+        """Yields (field, message, hint) for what exporters of the type `target` cannot write of this; the field is "" for all of it.
+
+        `needs` is what the recipe's search works with (see `Search`). A conformance test holds it against trying the conversion.
+        """
+        yield from ()
+
 
 class Record(Component, kind="record"):
     """A group of fields with a fixed place in the recipe; written without `type:`."""

@@ -268,9 +268,9 @@ class Exporter(Component, kind="exporter"):
             raise UserError(f"the exporter {cls.type} has no variant {name!r}", hint=f"leave it out: {cls.type}")
         return cls()
 
-    @classmethod
-    def check_model(cls, recipe: Any, declaration: Any) -> None:
-        """Raises plan.declaration.Misfit at the first layer that the format has not; needs no TensorFlow."""
+    def obstacles_in(self, recipe: Any, declaration: Any) -> Iterator[Any]:
+        """A plan.declaration.Misfit for each layer, and (keys, message, hint) for each setting that the format has not; no TensorFlow."""
+        yield from ()
 
     def figures(self, folder: Any) -> dict[str, float]:
         """Of what was written into a folder, what its manifest tells besides signatures and files."""

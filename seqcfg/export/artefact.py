@@ -14,6 +14,7 @@ from seqcfg.decoding.decoder import Decoder
 from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
 from seqcfg.export.manifest import new_manifest, write_manifest
+from seqcfg.export.obstacles import refuse
 from seqcfg.export.parity import Parity, compare, size_of
 from seqcfg.export.probe import Probed, probe
 from seqcfg.export.sample import Sample
@@ -63,6 +64,7 @@ class Export:
             raise UserError(
                 f"{exporter.label}: exports models that read texts, and this one hears", hint="--format saved_model, tflite or onnx"
             )
+        refuse(exporter, self._trained.experiment.recipe, self._trained.declaration)
         partial = final.with_name(f"{final.name}.partial")
         place.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(partial, ignore_errors=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
+from seqcfg.plan.declaration import Misfit
 
 ABOUT = "model.json"
 STANDALONE = ("sentencepiece", "byte")  # tokenizers that the clients know without seqcfg
@@ -73,12 +75,12 @@ def _spelt(codec: Any) -> dict[str, Any]:
     return {"type": "spellings", "pieces": [one.decode("latin-1") for one in spellings], "is_trimmed": is_trimmed}
 
 
-def check_tokenizers(recipe: Any, declaration: Any) -> None:
-    """Raises Misfit for a task whose texts only seqcfg can turn into ids."""
+def tokenizer_misfits(recipe: Any, declaration: Any) -> Iterator[Misfit]:
+    """Those of a task whose texts only seqcfg can turn into ids."""
     if recipe.task.is_of_sounds:
         return  # outputs alone are texts, and any tokenizer spells them
     for field in ("source_tokenizer", "target_tokenizer", "tokenizer"):
         name = getattr(recipe.task, field, None)
         if name in recipe.tokenizers and (kind := recipe.tokenizers[name].type) not in STANDALONE:
             hint = f"use {' or '.join(STANDALONE)}, or export it as saved_model"
-            raise declaration.misfit(f"without seqcfg nothing reads texts by the tokenizer {kind}", hint, field)
+            yield declaration.misfit(f"without seqcfg nothing reads texts by the tokenizer {kind}", hint, field)

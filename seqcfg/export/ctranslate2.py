@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -11,9 +12,10 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
 from seqcfg.component.reserved_ids import NUM_RESERVED
 from seqcfg.component.types import PositiveInt
-from seqcfg.decoding.settings import Decoding
+from seqcfg.decoding.settings import Decoding, LengthFloor
 from seqcfg.errors import UserError
-from seqcfg.export.client_facts import ABOUT, check_tokenizers, client_facts
+from seqcfg.export.client_facts import ABOUT, client_facts, tokenizer_misfits
+from seqcfg.export.obstacles import of_components
 from seqcfg.export.precisions import of_precision
 from seqcfg.export.sample import Sample
 from seqcfg.export.tolerance import Tolerance
@@ -25,6 +27,11 @@ Precision = Literal["float32", "int8", "int16", "float16", "int8_float16"]
 PATIENCE = 3.0  # of the engine's beam, where ours ends when its outputs cannot be beaten
 RESERVED = ["<pad>", "<unk>", "<s>", "</s>"]
 ACTIVATIONS = {"relu": "RELU", "gelu": "GELU", "gelu_tanh": "GELUTanh", "silu": "SWISH"}
+PLAIN_SEARCH: dict[str, Any] = {
+    "min_length": 0, "eos_margin": None, "prune_margin": None, "coverage_penalty": 0.0, "num_groups": 1, "allow_unknown": False,
+    "merge": "none",
+}  # fmt: skip
+PLAIN_DECODING: dict[str, Any] = {"distinct_ngrams": None, "word_list": None, "length_floor": LengthFloor()}
 FLOAT, INTEGERS = (
     Tolerance(identical_share=0.98, score_difference=0.05, metric_loss=0.5),
     Tolerance(identical_share=0.5, score_difference=0.3, metric_loss=1.0),
@@ -62,22 +69,20 @@ class CTranslate2(Exporter, type="ctranslate2"):
     def variant(cls, name: str) -> Any:
         return of_precision(cls, name, get_args(Precision))
 
-    @classmethod
-    def check_model(cls, recipe: Any, declaration: Any) -> None:
-        check_tokenizers(recipe, declaration)
-        transformer_of(declaration)
+    def obstacles_in(self, recipe: Any, declaration: Any) -> Iterator[Any]:
+        yield from tokenizer_misfits(recipe, declaration)
+        try:
+            transformer_of(declaration)
+        except Misfit as misfit:
+            yield misfit
+        yield from of_components(recipe, declaration, self.type)
+        yield from _searches_otherwise(recipe.decoding or Decoding())
 
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
-        """Writes the artefact into a new folder. Raises UserError for a model or a search that the engine has not."""
-        try:
-            shape = transformer_of(trained.declaration)
-        except Misfit as misfit:
-            raise UserError(str(misfit), hint=misfit.hint) from misfit
-        recipe = trained.experiment.recipe
+        """Writes the artefact into a new folder."""
+        shape, recipe = transformer_of(trained.declaration), trained.experiment.recipe
         settings: Any = recipe.decoding or Decoding()
         search, task = settings.search, recipe.task
-        if search.type not in ("beam", "greedy") or getattr(search, "formula", "average") != "average":
-            raise UserError("decoding.search: the engine has greedy and beam search with the penalty `average`", hint="change it by --set")
         facts = client_facts(trained) | {
             "width": getattr(search, "width", 1),
             "length_penalty": getattr(search, "length_penalty", 0.0),
@@ -91,6 +96,20 @@ class CTranslate2(Exporter, type="ctranslate2"):
         for name, codec in trained.codecs.items():
             shutil.copytree(codec.folder, folder / "tokenizers" / name)
         return {}
+
+
+def _searches_otherwise(settings: Any) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """What of the recipe's search the engine, or the client that calls it, does not do."""
+    search, hint = settings.search, "change it by --set"
+    if search.type not in ("beam", "greedy") or getattr(search, "formula", "average") != "average":
+        yield ("decoding", "search"), "the engine has greedy and beam search with the penalty `average`", hint
+        return
+    for field, usual in PLAIN_SEARCH.items():
+        if getattr(search, field, usual) != usual:
+            yield ("decoding", "search", field), f"the engine does not search with {field} {getattr(search, field)!r}", hint
+    for field, usual in PLAIN_DECODING.items():
+        if getattr(settings, field) != usual:
+            yield ("decoding", field), "the engine does not follow this rule", f"leave it out: --set decoding.{field}!"
 
 
 def _write_model(shape: Transformer, weights: dict[str, Any], facts: dict[str, Any], longest: int, folder: Path, precision: str) -> None:

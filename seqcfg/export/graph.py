@@ -10,24 +10,12 @@ from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
 from seqcfg.lazy import tf
 
-OUTSIDE = (
-    "ensemble",
-    "fusion",
-    "noisy_channel",
-    "minimum_risk",
-    "shortlist",
-    "unknown_words",
-)  # what decoding does beside the graph of one model
 BLANK = r"[\s\v\x1c-\x1f\x{85}\p{Z}]*"  # what str.strip() removes
 
 
 def exported_module(trained: Any, include_tokenizer: bool) -> tuple[Any, dict[str, Any]]:
-    """A tf.Module that owns weights and tokenizers, and its signatures by name (concrete functions).
-
-    Raises UserError where the recipe decodes with what a graph of one model does not do.
-    """
+    """A tf.Module that owns weights and tokenizers, and its signatures by name (concrete functions)."""
     task = trained.experiment.recipe.task
-    refuse_what_is_outside(trained)
     module = new_module(trained)
     search = search_of(trained, module.weights)
     signatures = {"ids": concrete(lambda **inputs: ids_outputs(search(cut(inputs, trained))), specs(trained))}
@@ -85,14 +73,6 @@ def scoring_of(trained: Any, weights: dict[str, Any], **context: Any) -> Any:
         return {"log_probabilities": tf.reduce_sum(found, axis=1), "token_log_probabilities": found, "lengths": target_length}
 
     return score
-
-
-def refuse_what_is_outside(trained: Any) -> None:
-    """Raises UserError where the recipe decodes with what is not part of the graph of one model."""
-    settings: Any = trained.experiment.recipe.decoding or Decoding()
-    for field in OUTSIDE:
-        if getattr(settings, field):
-            raise UserError(f"decoding.{field}: exported graphs do not do that", hint=f"export without it: --set decoding.{field}=null")
 
 
 def search_of(trained: Any, weights: dict[str, Any], **context: Any) -> Any:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
 from seqcfg.component.types import PositiveInt
-from seqcfg.export.client_facts import check_tokenizers, client_facts, write_facts
+from seqcfg.export.client_facts import client_facts, tokenizer_misfits, write_facts
 from seqcfg.export.graph import described
+from seqcfg.export.obstacles import of_components
 from seqcfg.export.sample import Sample
 from seqcfg.export.tolerance import Tolerance
 
@@ -44,11 +46,11 @@ class Onnx(Exporter, type="onnx"):
     def takes_sounds(self) -> bool:
         return True
 
-    @classmethod
-    def check_model(cls, recipe: Any, declaration: Any) -> None:
-        check_tokenizers(recipe, declaration)
+    def obstacles_in(self, recipe: Any, declaration: Any) -> Iterator[Any]:
+        yield from tokenizer_misfits(recipe, declaration)
         if not hasattr(recipe.task, "encode_pairs"):
-            raise declaration.misfit(f"a {recipe.task.type} task cannot be exported to ONNX", "export it as saved_model", "type")
+            yield declaration.misfit(f"a {recipe.task.type} task cannot be exported to ONNX", "export it as saved_model", "type")
+        yield from of_components(recipe, declaration, self.type)
 
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""

@@ -6,7 +6,6 @@ from typing import Any
 
 from seqcfg.decoding.member import Member
 from seqcfg.decoding.settings import Decoding
-from seqcfg.errors import UserError
 from seqcfg.export import graph
 from seqcfg.export.integers import exact_products
 from seqcfg.export.tflite_graph import inputs_of, parts_of
@@ -21,9 +20,6 @@ def signatures_of(trained: Any, with_search: bool) -> tuple[Any, dict[str, Any]]
     """
     recipe, module = trained.experiment.recipe, graph.new_module(trained)
     task, needs = recipe.task, (recipe.decoding or Decoding()).search.needs
-    if not hasattr(task, "encode_pairs"):
-        raise UserError(f"a {task.type} task cannot be exported to ONNX", hint="export it as saved_model")
-    graph.refuse_what_is_outside(trained)
     products = exact_products(trained)  # converters take no ranges that are variables
     member = Member(task, trained.declaration, module.weights, trained.codecs, trained.precision)
     specs, inputs, cut = inputs_of(trained, rows=None)

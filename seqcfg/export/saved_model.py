@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from seqcfg.component.kinds import Exporter
 from seqcfg.component.types import NonNegativeInt, PositiveInt
 from seqcfg.export.client_facts import ABOUT, facts_of_sounds
 from seqcfg.export.graph import described, exported_module
+from seqcfg.export.obstacles import of_components
 from seqcfg.export.sample import Sample
 from seqcfg.export.tolerance import Tolerance
 from seqcfg.export.warmup import write_warmup
@@ -50,6 +52,12 @@ class SavedModel(Exporter, type="saved_model"):
     @property
     def client(self) -> str:
         return "saved_model" if self.include_tokenizer else ""
+
+    def obstacles_in(self, recipe: Any, declaration: Any) -> Iterator[Any]:
+        if self.include_tokenizer and not hasattr(recipe.task, "decode_in_graph"):
+            hint = "include_tokenizer: false in the export section"
+            yield declaration.misfit(f"a {recipe.task.type} task takes no text inside a graph", hint, "type")
+        yield from of_components(recipe, declaration, self.type)
 
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""

@@ -11,8 +11,9 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Exporter
 from seqcfg.component.types import PositiveInt
 from seqcfg.errors import UserError
-from seqcfg.export.client_facts import check_tokenizers, client_facts, write_facts
+from seqcfg.export.client_facts import client_facts, tokenizer_misfits, write_facts
 from seqcfg.export.graph import described
+from seqcfg.export.obstacles import of_components, of_decoding
 from seqcfg.export.operators import operators_of
 from seqcfg.export.precisions import of_precision
 from seqcfg.export.sample import Sample
@@ -79,11 +80,11 @@ class TFLite(Exporter, type="tflite"):
     def variant(cls, name: str) -> Any:
         return of_precision(cls, name, get_args(Precision))
 
-    @classmethod
-    def check_model(cls, recipe: Any, declaration: Any) -> None:
-        check_tokenizers(recipe, declaration)
+    def obstacles_in(self, recipe: Any, declaration: Any) -> Iterator[Any]:
+        yield from tokenizer_misfits(recipe, declaration)
         if not hasattr(recipe.task, "encode_pairs"):
-            raise declaration.misfit(f"a {recipe.task.type} task cannot be exported to TFLite", "export it as saved_model", "type")
+            yield declaration.misfit(f"a {recipe.task.type} task cannot be exported to TFLite", "export it as saved_model", "type")
+        yield from of_decoding(recipe) if self.allow_flex else of_components(recipe, declaration, self.type)
 
     def write(self, trained: Any, folder: Path, sample: Sample) -> dict[str, Any]:
         """Writes the artefact into a new folder; returns {signature: {"inputs", "outputs": {name: [dtype, shape]}}}."""

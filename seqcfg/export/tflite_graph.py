@@ -28,8 +28,6 @@ def signatures_of(
     pairs are inputs and outputs that show the range of activations, for int8 and int16x8.
     """
     task = trained.experiment.recipe.task
-    if not hasattr(task, "encode_pairs"):
-        raise UserError(f"a {task.type} task cannot be exported to TFLite", hint="export it as saved_model")
     module = graph.new_module(trained)
     weights: dict[str, Any] = dict(module.weights)
     quantisation = trained.experiment.recipe.quantisation or Quantisation()
