@@ -52,8 +52,8 @@ def as_json(experiment: Experiment) -> dict[str, object]:
         "parts": [dataclasses.asdict(part) for part in table.parts(declaration, DEPTH)],
         "widths": [{"path": path, "type": type_, "output": width} for path, type_, width in table.widths(declaration)],
         "frames": None if frames is None else dataclasses.asdict(frames),
-        "memory": dataclasses.asdict(memory.of_recipe(experiment.recipe, experiment.declaration)),
-        "per_device": None if (found := per_device(experiment.recipe, declaration)) is None else dataclasses.asdict(found),
+        "memory": dataclasses.asdict(found := memory.of_recipe(experiment.recipe, declaration)) | {"peak": found.peak},
+        "per_device": None if (share := per_device(experiment.recipe, declaration)) is None else dataclasses.asdict(share),
     }
 
 
@@ -102,13 +102,18 @@ def _memory(experiment: Experiment) -> str:
     tokens = memory.batch_tokens(experiment.recipe.data)
     units = memory.in_units
     lines = [
-        f"memory in training, at least {units(found.training)}:",
-        f"  weights {units(found.weights)}, gradients {units(found.gradients)}, optimizer {units(found.slots)}"
-        + (f", masks {units(found.masks)}" if found.masks else ""),
+        f"memory in training, about {units(found.peak)}:",
+        f"  Python and TensorFlow {units(found.process)}, the step's graph {units(found.graph)}",
+        f"  weights {units(found.weights)}, optimizer {units(found.slots)}"
+        + "".join(f", {name} {units(size)}" for name, size in (("averages", found.averages), ("masks", found.masks)) if size),
+        f"  for an update {units(found.update)}",
     ]
-    if tokens:
-        lines.append(
-            f"  outputs of layers {units(found.activations)} for a batch of {tokens:,} positions; attention and logits come on top"
+    if batch := memory.largest_batch(experiment.recipe):
+        lines[-1] = f"  or, if that is more, {lines[-1].strip()}"
+        lines.insert(
+            -1,
+            f"  kept for gradients {units(found.activations)} and at work {units(found.work)}, for a batch of {tokens:,} positions"
+            f" in {batch.rows} sequences",
         )
     if share := per_device(experiment.recipe, experiment.declaration):
         lines.append(f"on each of {share.devices} devices, at least {units(share.training)}: {share.numbers:,} numbers of weights")

@@ -73,7 +73,7 @@ def figures(experiment: Experiment) -> list[tuple[str, str, float]]:
         ("parameters", "", table.total(declaration)),
         ("trained parameters", "", table.total(declaration, only_trainable=True)),
         ("multiply-adds per position", "", table.multiply_adds(declaration)),
-        ("memory in training, at least", "bytes", needed.training),
+        ("memory in training, about", "bytes", needed.peak),
         ("a checkpoint on disk", "bytes", needed.checkpoint),
     ]
     if zeros := num_zeros(training, declaration):

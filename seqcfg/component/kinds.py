@@ -56,6 +56,14 @@ class Layer(Component, kind="layer"):
         first, more = 10**6, 10**9  # behind any lead, and so many that the first and the last do not count
         return max(1, round(more / (self.num_positions(first + more) - self.num_positions(first))))
 
+    def kept(self, d: Any, at: Any) -> float:
+        """How many numbers training keeps from here until this layer's gradient is known, those of its parts left out.
+
+        d is its declaration and `at` a `seqcfg.plan.kept.Place`. What a layer multiplies by a kernel counts there, not where it
+        was made. The default suits layers with parts, and those whose gradient needs their result.
+        """
+        return 0 if d.children else at.outputs * d.features_out
+
     def start(self, w: Any, sequence: Any, max_length: Any) -> tuple[Any, Any]:
         """Prepares step-by-step use. `sequence` carries the memory to attend to, if any; its values are not read.
 
@@ -91,6 +99,15 @@ class Model(Component, kind="model"):
     """
 
     offers: ClassVar[tuple[str, ...]] = ("tokens",)
+    sides: ClassVar[dict[str, str]] = {"source_embedding": "source", "encoder": "source"}  # what parts are applied to, if not to "text"
+
+    def kept(self, d: Any, at: Any) -> float:
+        """As that of layers: what the model itself and its loss keep, for a text of `at.given` and a memory of `at.memory` positions."""
+        return 0
+
+    def at_work(self, d: Any, at: Any, loss: Any) -> float:
+        """How many numbers exist besides while a loss is computed; `loss` is the task's, or None where the model has its own."""
+        return 0
 
 
 class Task(Component, kind="task"):
@@ -123,6 +140,10 @@ class Task(Component, kind="task"):
 
 class Loss(Component, kind="loss"):
     """Maps outputs and labels to (sum over weighted positions, sum of weights)."""
+
+    def at_work(self, positions: int, vocabulary: int, dim: int) -> float:
+        """How many numbers exist while it is computed from hidden vectors [positions, dim]: logits, probabilities, gradients."""
+        return 3 * positions * vocabulary
 
     def on_mesh(self) -> Loss | None:
         """The same loss from operations that a mesh of devices can divide; None where there is none."""

@@ -10,6 +10,11 @@ from seqcfg.component.types import Activation
 from seqcfg.lazy import tf
 
 
+def activation_kept(name: str) -> int:
+    """How many numbers per element its gradient needs: its argument or its result, and for those of several factors each of them."""
+    return {"none": 0, "relu": 1, "tanh": 1, "sigmoid": 1, "softplus": 1, "squared_relu": 1, "gelu": 3, "gelu_tanh": 3}.get(name, 1)
+
+
 def activate(name: str, x: Any) -> Any:
     """Applies the named function to each element; "none" gives x back.
 
@@ -33,6 +38,9 @@ class ActivationLayer(Layer, type="activation"):
     feature_axes = None
 
     function: Activation = param(default="relu", doc="Which one.")
+
+    def kept(self, d: Any, at: Any) -> float:
+        return at.outputs * d.features_out * activation_kept(self.function)
 
     def __call__(self, w: Any, x: Any) -> Any:
         """x [...] -> [...]."""

@@ -8,7 +8,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Initializer, Layer
 from seqcfg.component.types import Activation, PositiveInt
 from seqcfg.initializers.glorot import GlorotUniform
-from seqcfg.layers.activation import activate
+from seqcfg.layers.activation import activate, activation_kept
 from seqcfg.layers.static_shape import reshaped
 from seqcfg.lazy import tf
 
@@ -27,6 +27,10 @@ class Dense(Layer, type="dense"):
             d.weight("bias", (self.units,), axes=("output",))
         d.product()
         return self.units
+
+    def kept(self, d: Any, at: Any) -> float:
+        given = at.inputs * d.features_in if d.products else 0  # kernels that another layer multiplies count there
+        return given + at.outputs * self.units * activation_kept(self.activation)
 
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., dim] -> [..., units]."""

@@ -19,9 +19,17 @@ class Dropout(Layer, type="dropout"):
 
     rate: Probability = param(default=0.1, doc="Probability of a 0.")
 
+    def kept(self, d: Any, at: Any) -> float:
+        return at.outputs * d.features_out * factors_kept(self.rate)
+
     def __call__(self, w: Any, x: Any) -> Any:
         """x [...] -> [...]."""
         return dropout(w, x, self.rate)
+
+
+def factors_kept(rate: float) -> int:
+    """How often as many numbers as are dropped or not must be kept for the gradient: the factors, where there are any."""
+    return 1 if rate else 0
 
 
 def dropout(w: Any, x: Any, rate: float) -> Any:

@@ -34,6 +34,9 @@ class Embedding(Layer, type="embedding"):
         d.product("project")
         return self.dim
 
+    def kept(self, d: Any, at: Any) -> float:
+        return 0  # ids are enough for its gradient
+
     def __call__(self, w: Any, ids: Any) -> Any:
         """ids [...] int -> [..., dim]. Ids beyond the table are not caught here: inputs are checked when they are prepared."""
         vectors = w.rows("table", ids)

@@ -8,9 +8,9 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Initializer, Layer
 from seqcfg.component.types import Activation, PositiveInt, Probability
 from seqcfg.initializers.glorot import GlorotUniform
-from seqcfg.layers.activation import activate
+from seqcfg.layers.activation import activate, activation_kept
 from seqcfg.layers.dense import Dense
-from seqcfg.layers.dropout import dropout
+from seqcfg.layers.dropout import dropout, factors_kept
 
 
 class FeedForward(Layer, type="feed_forward"):
@@ -31,6 +31,12 @@ class FeedForward(Layer, type="feed_forward"):
         if self.gating == "glu":
             d.child("gate", self._map(self.hidden), dim)
         return d.child("contract", self._map(dim), self.hidden)
+
+    def kept(self, d: Any, at: Any) -> float:
+        own = activation_kept(self.activation) if self.activation != "relu" else 0  # relu needs its result, which the second map counts
+        gates = 2 if self.gating == "glu" else 0
+        is_dropped = factors_kept(self.dropout)
+        return at.outputs * self.hidden * (own + gates + is_dropped + (is_dropped if self.activation == "relu" and not gates else 0))
 
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., dim] -> [..., dim]."""

@@ -7,7 +7,7 @@ from typing import Any
 from seqcfg.component.component import param
 from seqcfg.component.kinds import Layer
 from seqcfg.component.types import Activation, PositiveInt
-from seqcfg.layers.activation import activate
+from seqcfg.layers.activation import activate, activation_kept
 from seqcfg.layers.dense import Dense
 from seqcfg.lazy import tf
 
@@ -27,6 +27,9 @@ class GatedLinearUnit(Layer, type="gated_linear_unit"):
         if dim % 2:
             raise d.misfit(f"the width {dim} has no halves", f"{dim + 1} has")
         return dim // 2
+
+    def kept(self, d: Any, at: Any) -> float:
+        return at.outputs * d.features_out * (2 + activation_kept(self.activation))  # both factors, and what one is made from
 
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., dim] -> [..., units], or [..., dim / 2]."""

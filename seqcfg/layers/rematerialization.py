@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fnmatch
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from seqcfg.layers.sequence import Sequence
@@ -28,7 +29,8 @@ def rematerialized(layer: Callable[..., Any], weights: dict[str, Any], context: 
 
     def compute(inputs: Any) -> list[Any]:
         args, named = rebuild(list(inputs[: len(tensors)]))
-        results, build = _flatten(layer(dict(zip(weights, inputs[len(tensors) :], strict=True)), args, named))
+        with _once(context):
+            results, build = _flatten(layer(dict(zip(weights, inputs[len(tensors) :], strict=True)), args, named))
         build_result[:] = [build]
         return results
 
@@ -54,6 +56,14 @@ def rematerialized(layer: Callable[..., Any], weights: dict[str, Any], context: 
 
     results = block(*tensors, *weights.values())
     return build_result[0](list(results) if isinstance(results, list | tuple) else [results])
+
+
+@contextlib.contextmanager
+def _once(context: Any) -> Iterator[None]:
+    """Layers inside are not computed again each for itself: that would multiply the work by how deep they stand."""
+    patterns, context.rematerialized = context.rematerialized, ()
+    yield
+    context.rematerialized = patterns
 
 
 def _flatten(value: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:

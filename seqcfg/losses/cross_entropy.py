@@ -26,6 +26,10 @@ class CrossEntropy(Loss, type="cross_entropy"):
         default=256, doc="Positions whose logits exist at the same time; bounds memory, and decides the order of sums.", is_later=True
     )
 
+    def at_work(self, positions: int, vocabulary: int, dim: int) -> float:
+        """Of one chunk logits and probabilities, each before and after a step; the table's gradient before and after a chunk."""
+        return 4 * min(positions, self.chunk_positions) * vocabulary + 2 * vocabulary * dim
+
     def on_mesh(self) -> Loss:
         return WholeLogits(**{name: getattr(self, name) for name in self._params})
 

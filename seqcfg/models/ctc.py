@@ -23,6 +23,7 @@ class CTC(Model, type="ctc"):
     """
 
     offers: ClassVar[tuple[str, ...]] = ("tokens", "frames")
+    sides: ClassVar[dict[str, str]] = {"encoder": "source", "output": "memory"}
 
     encoder: Layer = param(doc="Layers over frames; subsampling among them makes decoding faster and texts of many tokens impossible.")
 
@@ -32,6 +33,9 @@ class CTC(Model, type="ctc"):
         if not isinstance(width, int):
             raise d.misfit(f"the encoder gives the width {width}, and one axis is needed", "end it with `merge_features`", "encoder")
         return d.child("output", Dense(units=vocabulary), width)
+
+    def kept(self, d: Any, at: Any) -> float:
+        return at.rows * at.memory * 2 * d.children["output"].features_out  # logarithms of probabilities, and the gradient
 
     def hear(self, w: Any, x: Sequence) -> Sequence:
         """Frames -> log-probabilities of ids, float32 [batch, frames, vocabulary], the blank's under id 0."""

@@ -27,6 +27,7 @@ class CTCAttention(Model, type="ctc_attention"):
     """
 
     offers: ClassVar[tuple[str, ...]] = ("tokens", "frames", "attention")
+    sides: ClassVar[dict[str, str]] = {"ctc_output": "memory"}
 
     attention: EncoderDecoder = param(doc="The encoder and the decoder that attends to it.")
     ctc_weight: Probability = param(default=0.3, doc="Share a of CTC in the loss.")
@@ -43,6 +44,9 @@ class CTCAttention(Model, type="ctc_attention"):
         hidden = d.child("attention", self.attention, width, vocabulary)
         d.child("ctc_output", Dense(units=vocabulary), d.children["attention"].children["encoder"].output)
         return hidden
+
+    def kept(self, d: Any, at: Any) -> float:
+        return at.rows * at.memory * 2 * d.children["ctc_output"].features_out  # logarithms of probabilities, and the gradient
 
     def hear(self, w: Any, x: Sequence) -> Sequence:
         """Frames -> memory, values [batch, time, dim]."""

@@ -17,7 +17,15 @@ from seqcfg.losses.targets import targets, token_loss
 from seqcfg.models.minimum_word_errors import MinimumWordErrors
 from seqcfg.models.scheduled_sampling import ScheduledSampling
 from seqcfg.models.speller import Speller
-from seqcfg.models.vocabulary_output import declare_output, output_logits, output_operands, output_weights, prepare_output
+from seqcfg.models.vocabulary_output import (
+    declare_output,
+    output_kept,
+    output_logits,
+    output_operands,
+    output_weights,
+    prepare_output,
+    table_shape,
+)
 
 
 class EncoderDecoder(Model, type="encoder_decoder"):
@@ -71,6 +79,17 @@ class EncoderDecoder(Model, type="encoder_decoder"):
         hidden = d.child("decoder", self.decoder, width)
         declare_output(d, self.output, hidden, width, self.target_embedding or self.source_embedding)  # type: ignore[arg-type]
         return hidden
+
+    def kept(self, d: Any, at: Any) -> float:
+        memory = at.rows * at.memory * d.children["encoder"].features_out
+        return memory + output_kept(d, self._target_name, at.inputs)
+
+    def at_work(self, d: Any, at: Any, loss: Any) -> float:
+        return (loss or self.loss or CrossEntropy()).at_work(at.inputs, *table_shape(d, self._target_name))
+
+    @property
+    def _target_name(self) -> str:
+        return "source_embedding" if self.target_embedding is None else "target_embedding"
 
     def hear(self, w: Any, x: Sequence) -> Sequence:
         """Frames -> memory, values [batch, time, dim]."""

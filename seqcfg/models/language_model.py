@@ -9,7 +9,16 @@ from seqcfg.component.kinds import Layer, Model
 from seqcfg.component.reserved_ids import START
 from seqcfg.layers.sequence import UNPACKED, Packing, Sequence
 from seqcfg.lazy import tf
-from seqcfg.models.vocabulary_output import declare_output, output_logits, output_operands, output_weights, prepare_output
+from seqcfg.losses.cross_entropy import CrossEntropy
+from seqcfg.models.vocabulary_output import (
+    declare_output,
+    output_kept,
+    output_logits,
+    output_operands,
+    output_weights,
+    prepare_output,
+    table_shape,
+)
 
 
 class LanguageModel(Model, type="language_model"):
@@ -25,6 +34,12 @@ class LanguageModel(Model, type="language_model"):
         hidden = d.child("decoder", self.decoder, width)
         declare_output(d, self.output, hidden, width, self.embedding)
         return hidden
+
+    def kept(self, d: Any, at: Any) -> float:
+        return output_kept(d, "embedding", at.inputs)
+
+    def at_work(self, d: Any, at: Any, loss: Any) -> float:
+        return (loss or CrossEntropy()).at_work(at.inputs, *table_shape(d, "embedding"))
 
     def hidden(self, w: Any, ids: Any, lengths: Any, packing: Packing = UNPACKED) -> Any:
         """ids [batch, time] shifted right by the caller -> [batch, time, dim]."""

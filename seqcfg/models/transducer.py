@@ -35,6 +35,7 @@ class Transducer(Model, type="transducer"):
     """
 
     offers: ClassVar[tuple[str, ...]] = ("tokens", "lattice")
+    sides: ClassVar[dict[str, str]] = {"encoder": "source", "join_frames": "memory", "ctc_output": "memory"}
 
     encoder: Layer = param(doc="Layers over frames; subsampling among them makes training and decoding cheaper.")
     embedding: Layer = param(doc="Ids of tokens to vectors; the start id stands before the first.")
@@ -65,6 +66,14 @@ class Transducer(Model, type="transducer"):
         if self.ctc_weight:
             d.child("ctc_output", Dense(units=vocabulary), width)
         return d.child("output", Dense(units=vocabulary), self.joint_width)
+
+    def kept(self, d: Any, at: Any) -> float:
+        """Of each node of the lattice the probabilities of its two arcs, of what leads to it and from it, and both gradients."""
+        return at.inputs * at.memory * 6
+
+    def at_work(self, d: Any, at: Any, loss: Any) -> float:
+        """Of one chunk of frames hidden vectors and logits, each before and after a step."""
+        return at.inputs * min(at.memory, self.loss.chunk_frames) * 2 * (self.joint_width + 2 * d.children["output"].features_out)
 
     def hear(self, w: Any, x: Sequence) -> Sequence:
         """Frames -> what the joint network adds up, values [batch, frames, joint_width] with a mask."""

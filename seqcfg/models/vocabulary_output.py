@@ -18,6 +18,20 @@ def declare_output(d: Any, output: Layer | None, hidden: int, width: int, embedd
         raise d.misfit("an embedding with rows that are no ids cannot be the output", "give output a dense layer", "output")
 
 
+def table_shape(d: Any, embedding: str) -> tuple[int, int]:
+    """(vocabulary, dim) of the table that logits are made with: that of "output", or of the child called `embedding`."""
+    if "output" in d.children:
+        return d.children["output"].features_out, d.children["output"].features_in
+    vocabulary, dim = d.children[embedding].weights["table"].shape
+    return vocabulary, dim
+
+
+def output_kept(d: Any, embedding: str, positions: int) -> int:
+    """Numbers of the gradients by hidden vectors and table, which the loss computes with its value."""
+    vocabulary, dim = table_shape(d, embedding)
+    return (vocabulary + positions) * dim
+
+
 def output_weights(w: Any, embedding: Any) -> tuple[Any, Any]:
     """(table [vocabulary, dim], bias [vocabulary] or None) such that logits = hidden table^T + bias."""
     if not w.has("output"):

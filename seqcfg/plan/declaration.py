@@ -153,6 +153,16 @@ class Declaration:
         """An error at this component; raise it."""
         return Misfit(self.path.replace("/", "."), message, hint, field)
 
+    @property
+    def features_in(self) -> int:
+        """Numbers of a position that the component is given."""
+        return _features(self.inputs[0]) if self.inputs else 0
+
+    @property
+    def features_out(self) -> int:
+        """Numbers of a position that it passes on."""
+        return _features(self.output)
+
     def all_weights(self) -> Iterator[Weight]:
         """Every weight below this node once, in order of declaration."""
         seen: set[str] = set()
@@ -182,6 +192,10 @@ class Declaration:
             raise self.misfit(f"{name!r} is declared twice")
         if inspect.isfunction(getattr(type(self.component), name, None)):
             raise self.misfit(f"{name!r} is a method of {type(self.component).__name__} and cannot name a weight or child")
+
+
+def _features(width: Width) -> int:
+    return 0 if width is None else math.prod(width) if isinstance(width, tuple) else int(width)
 
 
 def declare(component: Component, *widths: Width, path: str = "") -> Declaration:

@@ -73,6 +73,14 @@ def resident_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def peak_bytes() -> int:
+    """The most memory that this process has held at once; 0 where the system does not tell."""
+    for line in _lines("/proc/self/status"):  # Linux hands `ru_maxrss` on from the process that started this one
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0 if resource is None else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
 def git_state() -> tuple[str, bool]:
     """(commit, whether tracked files differ from it) of the checkout this package lies in; ("", False) outside one."""
     root = Path(seqcfg.__file__).resolve().parent.parent

@@ -6,7 +6,6 @@ from seqcfg.layers.convolution.conv1d import Conv1D
 from seqcfg.layers.recurrent.lstm import LSTM
 from seqcfg.models.ctc import CTC
 from seqcfg.plan.declaration import declare
-from seqcfg.plan.memory import BYTES, estimate
 from seqcfg.plan.positions import frames_of, lengths_of
 from seqcfg.tasks.recognition import Recognition
 
@@ -27,12 +26,3 @@ def test_a_sound_s_frames_are_counted_through_front_end_and_encoder():
     lengths = lengths_of(declaration, 8000)
     assert lengths["front_end/layers/0"] == mel and lengths["model/encoder/layers/0/blocks/0"] == 17
     assert lengths["model/encoder/layers/1/layer"] == found.encoded
-
-
-def test_memory_counts_what_each_layer_passes_on():
-    declaration = declare(TASK, {"letters": 30})
-    lengths = lengths_of(declaration, 8000)
-    found = estimate(declaration, slots=0, batch_tokens=100, kept_checkpoints=0, positions=lengths)
-    mel, frames, half, encoded = 98, 33, 17, 9
-    assert found.activations == BYTES * (mel * 20 + frames * 60 + half * 6 + encoded * 6 + encoded * 6)
-    assert found.activations < estimate(declaration, slots=0, batch_tokens=100, kept_checkpoints=0).activations

@@ -11,6 +11,8 @@ from seqcfg.layers.scan import scan
 from seqcfg.layers.sequence import Sequence, refuse_packed
 from seqcfg.lazy import tf
 
+OTHERS_KEPT = 4  # numbers per query and position of the memory besides: scores, weights, and where it read before
+
 
 class Aligning(SequenceLayer):
     """A query's weights on the positions of a memory, and the memory's mean under them, as wide as the memory.
@@ -37,6 +39,10 @@ class Aligning(SequenceLayer):
 
     def align(self, w: Any, queries: Any, fixed: Any, state: Any) -> tuple[Any, dict[str, Any]]:
         raise TypeError(f"{type(self).__name__} defines no align")
+
+    def kept(self, d: Any, at: Any) -> float:
+        """Of each query and each position of the memory, what the sum of both was behind its tanh, and a few numbers more."""
+        return at.outputs * at.memory * (getattr(self, "hidden", 0) + OTHERS_KEPT) * getattr(self, "num_heads", 1)
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         refuse_packed(x, f"{w.path}: an alignment")

@@ -14,6 +14,7 @@ from seqcfg.initializers.glorot import GlorotUniform
 from seqcfg.layers.attention import cache, masks
 from seqcfg.layers.attention.scores import attend, merge_heads, split_heads
 from seqcfg.layers.dense import Dense
+from seqcfg.layers.dropout import factors_kept
 from seqcfg.layers.position.rotary import Rotary
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
@@ -75,6 +76,16 @@ class MultiHeadAttention(SequenceLayer, type="multi_head_attention"):
             d.weight("query_scale", (head_dim,))
         heads = self.num_heads * head_dim
         return d.child("output", self._map(dim), heads) if self.project_output else heads
+
+    def kept(self, d: Any, at: Any) -> float:
+        """The input, queries, keys and values cut into heads, attention weights, and kernels side by side."""
+        is_to_memory = self.attend_to == "memory"
+        source = at.memory if is_to_memory else at.given
+        names = [name for name in ("query", "key", "value") if name in d.children]
+        query, *others = (d.children[name].features_out for name in names)
+        weights = self.num_heads * source * (1 + 2 * factors_kept(self.dropout) + (1 if self.logit_cap else 0))
+        numbers = at.inputs * (d.features_in + query * (2 if self.rotary else 1) + weights) + at.rows * source * sum(others)
+        return numbers + sum(weight.size for name in names for weight in d.children[name].weights.values())
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]; what may be attended to follows from masks, segments and `causal`."""

@@ -14,6 +14,7 @@ from seqcfg.layers.attention import masks
 from seqcfg.layers.attention.reach import Reach
 from seqcfg.layers.attention.scores import merge_heads, split_heads, weights
 from seqcfg.layers.dense import Dense
+from seqcfg.layers.dropout import factors_kept
 from seqcfg.layers.position.sinusoidal import SinusoidalPosition
 from seqcfg.layers.sequence import Sequence
 from seqcfg.lazy import tf
@@ -48,6 +49,12 @@ class RelativeAttention(SequenceLayer, type="relative_attention"):
 
     def step_positions(self) -> int:
         return self.reach.chunk
+
+    def kept(self, d: Any, at: Any) -> float:
+        """The input, queries twice with keys and values, attention weights, and kernels side by side; distances are few."""
+        dim = d.features_in
+        weights = self.num_heads * at.given * (1 + 2 * factors_kept(self.dropout))
+        return at.inputs * (5 * dim + weights) + 3 * dim * dim + 2 * at.given * dim
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]."""

@@ -68,6 +68,9 @@ class CorpusNormalization(SequenceLayer, type="corpus_normalization"):
             raise d.misfit(f"there are means for {len(self.mean)} features, and the width is {dim}", "give one for each", "mean")
         return dim
 
+    def kept(self, d: Any, at: Any) -> float:
+        return 0  # nothing before it is trained
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]."""
         w.observe(MEASURED, x)

@@ -14,6 +14,9 @@ class UtteranceLayer(SequenceLayer):
 
     respects_segments = False
 
+    def kept(self, d: Any, at: Any) -> float:
+        return 0  # nothing before it is trained
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, ...] -> [batch, num_positions(time), ...]."""
         refuse_packed(x, f"{w.path or self.type}: a layer of the front end")

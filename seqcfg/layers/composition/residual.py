@@ -9,7 +9,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Layer, SequenceLayer
 from seqcfg.component.types import Probability
 from seqcfg.layers.composition.stepping import start_each, step_child
-from seqcfg.layers.dropout import dropout
+from seqcfg.layers.dropout import dropout, factors_kept
 from seqcfg.layers.sequence import values_of, with_values
 
 
@@ -39,6 +39,9 @@ class Residual(SequenceLayer, type="residual"):
         if out != dim:
             raise d.misfit(f"the layer gives the width {out} and cannot be added to its input of {dim}", "make both equal", "layer")
         return dim
+
+    def kept(self, d: Any, at: Any) -> float:
+        return at.outputs * d.features_out * factors_kept(self.dropout)
 
     def __call__(self, w: Any, x: Any) -> Any:
         if self.norm is None:

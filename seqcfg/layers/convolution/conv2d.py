@@ -9,7 +9,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Initializer, SequenceLayer
 from seqcfg.component.types import Activation, PositiveInt
 from seqcfg.initializers.glorot import GlorotUniform
-from seqcfg.layers.activation import activate
+from seqcfg.layers.activation import activate, activation_kept
 from seqcfg.layers.convolution.window import PADDING, ROUNDING, Padding, Rounding, Window
 from seqcfg.layers.sequence import Sequence, refuse_packed
 from seqcfg.lazy import tf
@@ -41,6 +41,11 @@ class TimeFrequency(SequenceLayer):
 
     def num_positions(self, length: int) -> int:
         return -(-length // self.stride[0])
+
+    def kept(self, d: Any, at: Any) -> float:
+        frequencies, channels = d.inputs[0]
+        padded = at.inputs * (frequencies + self._frequency.reach) * channels
+        return padded + at.outputs * d.features_out * activation_kept(getattr(self, "activation", "none"))
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, frequency, channels] -> [batch, fewer times, fewer frequencies, output channels]."""

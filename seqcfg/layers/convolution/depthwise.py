@@ -9,7 +9,7 @@ from seqcfg.component.component import param
 from seqcfg.component.kinds import Initializer, SequenceLayer
 from seqcfg.component.types import Activation, PositiveInt
 from seqcfg.initializers.glorot import GlorotUniform
-from seqcfg.layers.activation import activate
+from seqcfg.layers.activation import activate, activation_kept
 from seqcfg.layers.convolution.conv2d import TimeFrequency
 from seqcfg.layers.convolution.window import PADDING, ROUNDING, Padding, Rounding, Window
 from seqcfg.layers.sequence import Sequence, refuse_packed
@@ -50,6 +50,9 @@ class DepthwiseConv1D(SequenceLayer, type="depthwise_conv1d"):
 
     def num_positions(self, length: int) -> int:
         return -(-length // self.stride)
+
+    def kept(self, d: Any, at: Any) -> float:
+        return at.inputs * d.features_in + at.outputs * d.features_out * activation_kept(self.activation)
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, ceil(time / stride), dim * multiplier]."""

@@ -26,6 +26,9 @@ class SplitFeatures(Layer, type="split_features"):
             raise d.misfit(f"{self.channels} channels do not divide the width {dim}", "take a divisor", "channels")
         return dim // self.channels, self.channels
 
+    def kept(self, d: Any, at: Any) -> float:
+        return 0
+
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., dim] -> [..., frequency, channels]."""
         frequencies, rank = x.shape[-1] // self.channels, x.shape.rank
@@ -42,6 +45,9 @@ class MergeFeatures(Layer, type="merge_features"):
 
     def declare(self, d: Any, width: tuple[int, int]) -> int:
         return width[0] * width[1]
+
+    def kept(self, d: Any, at: Any) -> float:
+        return 0
 
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., frequency, channels] -> [..., frequency * channels]."""
@@ -63,6 +69,9 @@ class UnstackFrames(SequenceLayer, type="unstack_frames"):
 
     def num_positions(self, length: int) -> int:
         return length * self.factor
+
+    def kept(self, d: Any, at: Any) -> float:
+        return 0
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time * factor, dim / factor]."""

@@ -36,6 +36,9 @@ class Weighted(SequenceLayer):
         if dim % self.num_heads:
             raise d.misfit(f"{self.num_heads} does not divide the width {dim} it is given", "take a divisor", "num_heads")
 
+    def kept(self, d: Any, at: Any) -> float:
+        return at.inputs * d.features_in
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]."""
         refuse_packed(x, f"{w.path}: a convolution")

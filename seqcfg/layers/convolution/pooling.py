@@ -30,6 +30,9 @@ class Pool1D(SequenceLayer, type="pool1d"):
     def num_positions(self, length: int) -> int:
         return -(-length // self.stride) if self.rounding == "up" else length // self.stride
 
+    def kept(self, d: Any, at: Any) -> float:
+        return (at.inputs * d.features_in + at.outputs * d.features_out) if self.function == "max" else at.outputs * d.features_out
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, ceil(time / stride), dim]."""
         refuse_packed(x, f"{w.path}: a window over time")
@@ -61,6 +64,9 @@ class Pool2D(TimeFrequency, type="pool2d"):
         if max(self.dilation) > 1:
             raise d.misfit("windows of pooling have no gaps", "leave dilation out", "dilation")
         return self._frequency.count(width[0]), width[1]
+
+    def kept(self, d: Any, at: Any) -> float:
+        return (at.inputs * d.features_in + at.outputs * d.features_out) if self.function == "max" else at.outputs * d.features_out
 
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, frequency, channels] -> [batch, fewer times, fewer frequencies, channels]."""

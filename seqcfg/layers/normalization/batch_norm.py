@@ -49,6 +49,9 @@ class BatchNorm(SequenceLayer, type="batch_norm"):
         d.weight("moving_variance", (dim,), Ones(), axes=("output",), trainable=False)
         return width
 
+    def kept(self, d: Any, at: Any) -> float:
+        return at.outputs * 2 * d.features_out  # what is normalised, and its distance from the mean
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, ..., dim] -> [batch, time, ..., dim]."""
         values = tf.cast(x.values, tf.float32)

@@ -45,6 +45,9 @@ class PerExample(SequenceLayer):
         """How many groups `dim` features form."""
         raise TypeError(f"{type(self).__name__} defines no groups")
 
+    def kept(self, d: Any, at: Any) -> float:
+        return at.outputs * 3 * d.features_out  # distances from the mean, with and without padding, and what is normalised
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, ..., dim] -> [batch, time, ..., dim]."""
         refuse_packed(x, f"{w.path}: moments over time")

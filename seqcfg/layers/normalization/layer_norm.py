@@ -30,6 +30,9 @@ class LayerNorm(Layer, type="layer_norm"):
             d.weight("bias", (dim,), axes=("output",))
         return dim
 
+    def kept(self, d: Any, at: Any) -> float:
+        return at.outputs * (d.features_out + 1)  # what was normalised, and each position's factor
+
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., dim] -> [..., dim]."""
         gain = w.stored("gain") + (1.0 if self.gain == "one_plus" else 0.0)

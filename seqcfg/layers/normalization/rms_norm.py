@@ -26,6 +26,9 @@ class RMSNorm(Layer, type="rms_norm"):
         d.weight("gain", (dim,), Ones() if self.gain == "direct" else None, axes=("output",))
         return dim
 
+    def kept(self, d: Any, at: Any) -> float:
+        return at.outputs * (2 * d.features_out + 1)  # what is normalised before and after, and each position's factor
+
     def __call__(self, w: Any, x: Any) -> Any:
         """x [..., dim] -> [..., dim]."""
         gain = w.stored("gain") + (1.0 if self.gain == "one_plus" else 0.0)

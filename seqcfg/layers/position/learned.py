@@ -22,6 +22,9 @@ class LearnedPosition(SequenceLayer, type="learned_position"):
         d.weight("table", (self.max_length, dim), self.initializer, axes=("position", "output"))
         return dim
 
+    def kept(self, d: Any, at: Any) -> float:
+        return 0
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]."""
         positions = tf.minimum(x.time_index(), self.max_length - 1)

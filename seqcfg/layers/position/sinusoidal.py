@@ -31,6 +31,9 @@ class SinusoidalPosition(SequenceLayer, type="sinusoidal_position"):
             d.weight("scale", (1,))
         return dim
 
+    def kept(self, d: Any, at: Any) -> float:
+        return 0
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, dim]."""
         signal = tf.cast(self.signal(x.time_index(), x.values.shape[-1]), x.values.dtype)

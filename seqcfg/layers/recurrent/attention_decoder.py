@@ -61,6 +61,10 @@ class AttentionDecoder(SequenceLayer, type="attention_decoder"):
             width = node.output
         return last + (context if self.context_to in ("all", "output") else 0)
 
+    def kept(self, d: Any, at: Any) -> float:
+        """What the cell's gates are made of, which the gradient of a loop keeps in each of its turns; parts count themselves."""
+        return at.outputs * 5 * d.children["cell"].features_out
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, width], that of the last layer and the context's where it goes to the output."""
         refuse_packed(x, f"{w.path}: a recurrence")

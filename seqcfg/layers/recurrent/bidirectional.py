@@ -31,6 +31,9 @@ class Bidirectional(SequenceLayer, type="bidirectional"):
             return width
         return (*width[:-1], 2 * width[-1]) if isinstance(width, tuple) else 2 * width
 
+    def kept(self, d: Any, at: Any) -> float:
+        return at.inputs * d.features_in  # the reversed input
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, ...] -> [batch, time, ..., width], twice the layer's width when concatenated."""
         onward = w.forward(x)

@@ -92,6 +92,14 @@ class LSTM(Recurrence, type="lstm"):
             d.product(name)
         return out
 
+    def kept(self, d: Any, at: Any) -> float:
+        """Of TensorFlow's operation the input, four gates, cell before and after its tanh, and output; kernels side by side."""
+        if not self._is_plain:
+            joined = at.inputs * self._gates * self.units if self.kernels == "joined" else 0  # its columns meet input and output
+            return super().kept(d, at) + joined
+        kernels = sum(weight.size for weight in d.weights.values())
+        return at.inputs * (d.features_in + 7 * self.units) + 2 * kernels
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, dim] -> [batch, time, units or projection]."""
         if not self._is_native(w, x):
@@ -149,10 +157,13 @@ class LSTM(Recurrence, type="lstm"):
 
     def _is_native(self, w: Any, x: Sequence) -> bool:
         """Whether TensorFlow has one operation for this cell: in training, where its memory pays; not under XLA, which lacks it."""
-        is_plain = self.output_activation == "tanh" and self.norm != "layer" and not (self.coupled or self.peephole or self.zoneout)
-        is_square = not (self.projection or self.input_projection)
         is_here = w.training and not w.context.for_xla and w.context.products is None
-        return is_here and is_plain and is_square and x.values.dtype == tf.float32
+        return is_here and self._is_plain and x.values.dtype == tf.float32
+
+    @property
+    def _is_plain(self) -> bool:
+        is_usual = self.output_activation == "tanh" and self.norm != "layer" and not (self.coupled or self.peephole or self.zoneout)
+        return is_usual and not (self.projection or self.input_projection)
 
     @property
     def _gates(self) -> int:

@@ -41,6 +41,11 @@ class Recurrence(SequenceLayer):
         """The next state, before zoneout and padding."""
         raise TypeError(f"{type(self).__name__} defines no advance")
 
+    def kept(self, d: Any, at: Any) -> float:
+        """The input, what kernels make of it and of the state, and the state with what is given out."""
+        made = sum(weight.shape[-1] for weight in d.weights.values() if len(weight.shape) > 1)
+        return at.inputs * (d.features_in + made + 2 * d.features_out)
+
     def __call__(self, w: Any, x: Sequence) -> Sequence:
         """Values [batch, time, ...] -> [batch, time, ...] of the width of the output."""
         refuse_packed(x, f"{w.path}: a recurrence")
