@@ -62,12 +62,22 @@ main()
 """
 
 
-def start_two(folder, name, *options, waits_after=None):
+# A process that stands still once all have met, where TensorFlow is about to begin.
+STANDING_STILL = """
+import os, signal
+from seqcfg.lazy import tf
+tf.distribute.MultiWorkerMirroredStrategy = lambda **_: os.kill(os.getpid(), signal.SIGSTOP)
+from seqcfg.cli import main
+main()
+"""
+
+
+def start_two(folder, name, *options, waits_after=None, programs=None):
     """Two processes of one run, of which the second one stops working after some updates if that is said."""
     addresses = list(free_addresses(2))
     configs = [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}} for index in range(2)]
     strategy = ("--set", "training.strategy={type: multi_worker}")
-    programs = [("-m", "seqcfg"), ("-m", "seqcfg") if waits_after is None else ("-c", WAITING, str(waits_after))]
+    programs = programs or [("-m", "seqcfg"), ("-m", "seqcfg") if waits_after is None else ("-c", WAITING, str(waits_after))]
     return [
         start(folder, name, *strategy, *options, program=program, TF_CONFIG=json.dumps(config))
         for config, program in zip(configs, programs, strict=True)
@@ -180,6 +190,22 @@ def test_when_a_process_waits_for_something_else_the_other_ends_after_its_patien
     assert processes[0].returncode == 75, error
     assert "another process of this run does not come: updates are not finished after 30 s" in error
     assert find(place / "waiting" / "checkpoints")[-1].step <= 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("still", [0, 1])
+def test_when_a_process_stands_still_before_tensorflow_begins_the_other_ends_after_the_time_to_meet(place, still):
+    programs = [("-m", "seqcfg"), ("-m", "seqcfg")]
+    programs[still] = ("-c", STANDING_STILL)
+    name = f"still-{still}"
+    processes = start_two(place, name, *LONG, "--set", "training.strategy.meeting_seconds=30", programs=programs)
+    try:
+        error = processes[1 - still].communicate(timeout=200)[1]
+    finally:
+        processes[still].kill()
+        processes[still].communicate(timeout=60)
+    assert processes[1 - still].returncode == 75, error
+    assert "another process of this run does not come: TensorFlow has not begun after 30 s" in error
 
 
 def assert_goes_on_as_if_undisturbed(place, name):
