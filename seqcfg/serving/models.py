@@ -1,4 +1,4 @@
-"""What can be served: a run, a SavedModel, a TFLite or an ONNX model, all as a function of a list of texts; a run that hears of sounds."""
+"""What can be served: a run, a SavedModel, a TFLite or an ONNX model, all as a function of a list of texts, or of sounds."""
 
 from __future__ import annotations
 
@@ -84,14 +84,28 @@ def _artefact(folder: Path, trust: bool) -> Served:
         model = module.Model(str(folder))
     except KeyError as error:
         raise UserError(f"{folder}: takes no text", hint="export it with include_tokenizer: true") from error
-    if "audio" in (model.about["input"] if hasattr(model, "about") else model._call.structured_input_signature[1]):
-        raise UserError(f"{folder}: an exported model of speech is not served here", hint="serve its run, or use TensorFlow Serving")
+    is_of_sounds = model.about["input"] == "audio"
+    if is_of_sounds and "sample_rate_hz" not in model.about:
+        raise UserError(f"{folder}: does not say which sample rate its model hears", hint="export the run again")
 
-    def call(texts: list[str]) -> list[dict[str, Any]]:
-        return [{"text": text, "scores": score} for text, score in model(texts)]
+    def call(given: list[Any]) -> list[dict[str, Any]]:
+        answers = of_pieces(model, given) if is_of_sounds else model(given)
+        return [{"text": text, "scores": score} for text, score in answers]
 
     has_manifest = (folder.parent / NAME).is_file()
     manifest = read_manifest(folder.parent) if has_manifest else None
     about = {"exporter": manifest.exporter, "checkpoint": manifest.checkpoint} if manifest else {}
     version = int(folder.name) if folder.name.isdecimal() else 1
-    return Served(call, manifest.recipe_name if manifest else "model", version, about)
+    name = manifest.recipe_name if manifest else "model"
+    if not is_of_sounds:
+        return Served(call, name, version, about)
+    rate, longest = model.about["sample_rate_hz"], model.about["max_source_length"] * model.about["samples_per_position"]
+    return Served(call, name, version, about | {"sample_rate_hz": rate}, rate, longest)
+
+
+def of_pieces(model: Callable[[list[Any]], list[tuple[str, float]]], sounds: list[list[Any]]) -> list[tuple[str, float]]:
+    """Text and score of sounds that come in pieces: as `heard`, for the program that runs an exported model."""
+    pieces = [piece for one in sounds for piece in one]
+    answers = iter(model(pieces) if pieces else [])
+    found = [[next(answers) for _ in one] for one in sounds]
+    return [(" ".join(text for text, _ in one if text), sum(score for _, score in one)) for one in found]

@@ -1,35 +1,23 @@
 """The page on which one speaks to the model: files that are chosen or dropped, and the microphone."""
 
-SOUND_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{model}</title>
-<style>
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 44rem; margin: 2rem auto; padding: 0 1rem; }
-label { display: block; margin: 1rem 0 .25rem; }
-input { width: 100%; box-sizing: border-box; font: inherit; padding: .5rem; }
-button { font: inherit; padding: .5rem 1.5rem; margin: 1rem 0; }
+from seqcfg.serving.page import TOKEN, page_of
+
+STYLE = """
 #drop { border: 2px dashed #8888; border-radius: .5rem; padding: 0 1rem 1rem; }
 #drop.over { border-color: currentColor; }
-table { border-collapse: collapse; width: 100%; }
-td, th { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid #8885; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
-#said { min-height: 1.5em; }
-</style></head><body>
-<h1>{model}</h1>
+"""
+BODY = f"""
 <div id="drop">
 <label for="files">Choose sounds, or drop them here</label>
 <input id="files" type="file" accept="audio/*" multiple>
 </div>
 <button id="record" type="button">Record</button> <span id="said" role="status" aria-live="polite"></span>
 <form id="form">
-<label for="token">Token, where the server asks for one</label>
-<input id="token" type="password" autocomplete="off">
+{TOKEN}
 </form>
-<table id="answers" hidden><thead><tr><th>Sound</th><th>Text</th><th>Score</th></tr></thead><tbody></tbody></table>
-<script>
-const get = (id) => document.getElementById(id), RATE = {rate};
-const say = (text) => { get("said").textContent = text; };
+"""
+SCRIPT = """
+const RATE = {rate};
 let recorder = null;
 
 function asWav(sound) {  // 16 bits, one channel
@@ -61,28 +49,10 @@ function base64(data) {
   return btoa(parts.join(""));
 }
 
-function show(cells) {
-  const line = get("answers").tBodies[0].insertRow(0);
-  for (const [text, kind] of cells) {
-    const cell = line.insertCell();
-    cell.textContent = text; cell.className = kind;
-  }
-  get("answers").hidden = false;
-}
-
 async function hear(name, blob) {
-  const headers = {"Content-Type": "application/json"};
-  if (get("token").value) headers.Authorization = "Bearer " + get("token").value;
-  say("...");
-  const begun = performance.now();
   try {
-    const body = JSON.stringify({instances: [{b64: base64(await readable(blob))}]});
-    const reply = await fetch("/v1/models/{model}:predict", {method: "POST", headers, body});
-    const told = await reply.json();
-    if (!reply.ok) throw new Error(told.error);
-    const one = told.predictions[0];
-    show([[name, ""], [one.text, ""], [one.scores.toFixed(3), "number"]]);
-    say(Math.round(performance.now() - begun) + " ms");
+    const [one] = await ask(async () => [{b64: base64(await readable(blob))}]);
+    get("answers").tBodies[0].prepend(row(name, one));
   } catch (error) { say(name + ": " + error.message); }
 }
 
@@ -125,5 +95,5 @@ for (const kind of ["dragover", "dragleave", "drop"]) get("drop").addEventListen
   get("drop").classList.toggle("over", kind === "dragover");
   if (kind === "drop") hearAll([...event.dataTransfer.files]);
 });
-</script></body></html>
 """
+SOUND_PAGE = page_of(BODY, SCRIPT, "Sound", "Text", STYLE)

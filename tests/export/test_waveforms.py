@@ -20,7 +20,6 @@ from seqcfg.export.probe import CLIENTS, probe
 from seqcfg.export.sample import Sample
 from seqcfg.export.saved_model import SavedModel
 from seqcfg.export.tflite import TFLite
-from seqcfg.serving.models import open_model
 from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_sounds import make_run, noise
 from tests.export import alone
@@ -71,12 +70,6 @@ def test_a_program_without_seqcfg_writes_what_the_run_writes(run, told):
         assert found.texts == [one.text for one in wanted] and "seqcfg" not in found.packages
         np.testing.assert_allclose(found.scores, [one.scores[0] for one in wanted], atol=most)
     assert wanted[0].text and wanted[2].text == ""
-
-
-def test_serve_refuses_an_exported_listener_and_names_what_serves_it(run, told):
-    for label in ("saved_model", "tflite-dynamic_int8"):
-        with pytest.raises(UserError, match=r"speech is not served here[\s\S]*serve its run"):
-            open_model(str(run / "exports" / label), "best", (), False, print)
 
 
 def test_scores_that_differ_are_refused_although_the_texts_are_the_same(run):

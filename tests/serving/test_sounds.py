@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 import time
 import wave
 
@@ -13,6 +14,11 @@ from click.testing import CliRunner
 from seqcfg.cli import cli
 from seqcfg.data.audio_file import resample
 from seqcfg.decoding.decoder import Decoder
+from seqcfg.errors import UserError
+from seqcfg.export.artefact import Export
+from seqcfg.export.sample import Sample
+from seqcfg.export.saved_model import SavedModel
+from seqcfg.export.tflite import TFLite
 from seqcfg.serving.limits import SOUND_BODY_BYTES, Limits
 from seqcfg.serving.models import open_model
 from seqcfg.serving.sounds import Sounds
@@ -66,6 +72,18 @@ def expected(run):
     return one.text, one.scores[0]
 
 
+@pytest.fixture(scope="module", params=[SavedModel(), TFLite()], ids=lambda one: one.label)
+def port_of_export(run, request):
+    folder = Export(open_run(run), Sample([SOUND]))(request.param).folder
+    served = open_model(str(folder.parent), "best", (), False, print)
+    assert (served.rate_hz, served.longest, served.about["sample_rate_hz"], served.name) == (RATE, RATE, RATE, "small_sounds")
+    with serving(served.call, Limits(body_bytes=SOUND_BODY_BYTES, texts=4), reader=Sounds(served.rate_hz, served.longest, 5.0)) as (
+        port,
+        _,
+    ):
+        yield port
+
+
 def texts(port, *sounds):
     status, told = ask(port, PREDICT, {"instances": list(sounds)})
     assert status == 200, told
@@ -82,6 +100,22 @@ def test_numbers_and_files_have_the_text_of_decode(port, expected):
     assert column["text"] == [expected[0], ""] and column["scores"][0] == pytest.approx(expected[1], abs=1e-4)
     for alone in (samples, b64(wav(SOUND))):
         assert ask(port, PREDICT, {"inputs": alone})[1]["outputs"]["text"] == [expected[0]]
+
+
+def test_an_exported_recogniser_is_served_with_the_text_of_decode(run, port, port_of_export, expected):
+    samples = SOUND.tolist()
+    assert texts(port_of_export, samples, b64(wav(SOUND)), {"audio": samples, "audio_length": len(samples)}, []) == 3 * [expected[0]] + [""]
+    assert ask(port_of_export, PREDICT, {"instances": [samples]})[1]["predictions"][0]["scores"] == pytest.approx(expected[1], abs=1e-3)
+    long = np.concatenate([SOUND[:3200], np.zeros(RATE // 4, np.float32), SOUND[:2400]]).tolist()  # heard in pieces
+    assert texts(port_of_export, long) == texts(port, long)
+
+
+def test_an_export_that_does_not_say_its_sample_rate_is_not_served(run, tmp_path):
+    folder = Export(open_run(run), Sample([SOUND]))(SavedModel(version=2)).folder
+    shutil.copytree(folder, tmp_path / "2")
+    (tmp_path / "2" / "assets.extra" / "model.json").unlink()
+    with pytest.raises(UserError, match="does not say which sample rate"):
+        open_model(str(tmp_path / "2"), "best", (), True, print)
 
 
 def test_flac_is_heard(port, expected):
@@ -155,6 +189,16 @@ files.items.add(new File([Uint8Array.from(atob(arguments[0]), (one) => one.charC
 
 @needs_browser
 def test_a_file_that_is_chosen_or_dropped_and_the_microphone_are_answered_on_the_page(port, expected):
+    hear_on_page(port, expected)
+
+
+@needs_browser
+@pytest.mark.slow
+def test_the_page_of_an_exported_recogniser_hears_as_that_of_a_run(port_of_export, expected):
+    hear_on_page(port_of_export, expected)
+
+
+def hear_on_page(port, expected):
     sound = b64(wav(SOUND))["b64"]
     with chromium("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream") as browser:
         browser.visit(f"http://127.0.0.1:{port}/")
