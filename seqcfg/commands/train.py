@@ -29,14 +29,15 @@ def command(
     The first SIGINT or SIGTERM finishes the step and saves; a second one ends the process at once. A RUN that goes on
     takes --set for what does not change the experiment: steps, budgets, intervals, what is kept and what is watched.
     """
-    bounds = parse_steps(profile) if profile else None
-    if RunDirectory.is_run(recipe):
-        run_folder, recipe = run_folder or recipe, str(RunDirectory.open(recipe).resolved)
-    experiment: Any = load(recipe, overrides)
-    folder = Path(run_folder or Path("runs") / experiment.name)
-    training = experiment.recipe.training
-    with Stopping(training.max_minutes, training.grace_seconds) as stopping:
+    with Stopping() as stopping:
         stopping.has_state = False  # until training begins, a signal ends the process at once
+        bounds = parse_steps(profile) if profile else None
+        if RunDirectory.is_run(recipe):
+            run_folder, recipe = run_folder or recipe, str(RunDirectory.open(recipe).resolved)
+        experiment: Any = load(recipe, overrides)
+        folder = Path(run_folder or Path("runs") / experiment.name)
+        training = experiment.recipe.training
+        stopping.max_minutes, stopping.grace_seconds = training.max_minutes, training.grace_seconds
         RunLock(RunDirectory.of_process(folder, training.strategy.process())).probe()
         from seqcfg.data.prepare import prepare
         from seqcfg.data.progress import prepare_bar

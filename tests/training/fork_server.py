@@ -31,18 +31,23 @@ class ForkServer:
         self._process.stdin.close()
         self._process.wait()
 
-    def start(self, *argv, log=os.devnull, environment=None, program=None):
+    def start(self, *argv, log=os.devnull, environment=None, program=None, imports=False):
         """Begins `seqcfg ARGV`, whose output goes to the file `log`; returns the process id.
 
         With `environment`, variables that are added to those of the server, it leaves as a process does that nobody
-        forked. `program` is a Python file that runs instead, with ARGV as its arguments.
+        forked. `program` is a Python file that runs instead, with ARGV as its arguments. With `imports` it is a new
+        Python that has imported nothing.
         """
         order = {"argv": [str(one) for one in argv], "log": str(log), "environment": environment, "program": program and str(program)}
-        return self._ask(order)
+        return self._ask(order | {"imports": imports})
 
     def wait(self, pid, seconds=None):
-        """The exit code, negative for a signal; None for a process that has not ended after `seconds`."""
+        """The exit code, negative for a signal, to be asked once; None for a process that has not ended after `seconds`."""
         return self._ask({"wait": pid, "seconds": seconds})
+
+    def has_ended(self, pid):
+        """Whether `wait` would not wait."""
+        return self._ask({"look": pid})
 
     def run(self, *argv, log=os.devnull):
         return self.wait(self.start(*argv, log=log))
@@ -62,15 +67,23 @@ def serve():
     from seqcfg.training import run  # noqa: F401
 
     tf.int32  # noqa: B018 - loads it
+    ended = {}  # {process id: wait status}
     for line in sys.stdin:
         order = json.loads(line)
-        if "wait" in order:
-            answer = exit_code(order["wait"], order["seconds"])
+        if "look" in order:
+            pid = order["look"]
+            ended |= dict([os.waitpid(pid, os.WNOHANG)]) if pid not in ended else {}
+            answer = pid in ended
+        elif "wait" in order:
+            pid = order["wait"]
+            answer = os.waitstatus_to_exitcode(ended.pop(pid)) if pid in ended else exit_code(pid, order["seconds"])
         elif not (answer := os.fork()):
             handle = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
             os.dup2(handle, 1)
             os.dup2(handle, 2)
             os.environ.update(order["environment"] or {})
+            if order["imports"]:
+                os.execv(sys.executable, [sys.executable, "-m", "seqcfg", *order["argv"]])
             try:
                 if order["program"]:
                     sys.argv[1:] = order["argv"]
