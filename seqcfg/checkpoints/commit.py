@@ -79,12 +79,32 @@ def prune(folder: str | Path, keep: set[int]) -> list[int]:
     for checkpoint in checkpoints:
         if checkpoint.step in keep or checkpoint.step == newest_whole or newest_whole is None:
             continue
-        doomed = checkpoint.path.with_name(checkpoint.path.name + PARTIAL)
         with contextlib.suppress(OSError):  # what cannot be deleted now is deleted by a later call
-            os.replace(checkpoint.path, doomed)  # first out of sight, so that no half-deleted one is ever found
-            shutil.rmtree(doomed)
+            _remove(checkpoint.path)
             deleted.append(checkpoint.step)
     return deleted
+
+
+def remove_after(folder: str | Path, step: int) -> None:
+    """Deletes the checkpoints of later steps, the newest first, so that a death in between leaves a run as it once was.
+
+    Raises CheckpointWriteError.
+    """
+    for checkpoint in reversed(find(folder)):
+        if checkpoint.step > step:
+            try:
+                _remove(checkpoint.path)
+            except OSError as error:
+                raise CheckpointWriteError(
+                    f"cannot delete {checkpoint.path}: {error.strerror}", hint="make the folder writable, then train again"
+                ) from error
+    sync_folder(Path(folder))
+
+
+def _remove(path: Path) -> None:
+    doomed = path.with_name(path.name + PARTIAL)
+    os.replace(path, doomed)  # first out of sight, so that no half-deleted one is ever found
+    shutil.rmtree(doomed)
 
 
 def choose(folder: str | Path, *, last: int, best: int = 0, metric: str = "loss", is_higher_better: bool = False) -> set[int]:

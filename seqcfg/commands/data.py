@@ -10,6 +10,7 @@ import click
 
 from seqcfg.errors import EXIT_PROBLEM, UserError
 from seqcfg.recipe.experiment import load
+from seqcfg.runs.directory import RunDirectory
 
 SHOWN_FINDINGS = 10
 
@@ -27,7 +28,7 @@ def with_data(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Override a value of the recipe; may be given several times."
         ),
-        click.argument("recipe", type=click.Path()),
+        click.argument("recipe", metavar="RECIPE|RUN", type=click.Path()),
     ):
         function = option(function)
     return function
@@ -40,15 +41,19 @@ def with_data(function: Callable[..., None]) -> Callable[..., None]:
 )
 @click.option("--rows", type=click.IntRange(min=1), default=5, show_default=True, help="How many examples of each batch to print.")
 def show(recipe: str, overrides: tuple[str, ...], data_root: str | None, cache_root: str | None, step: int, rows: int) -> None:
-    """Prints what the training step after STEP updates of RECIPE sees: lengths, padding, decoded text and packed segments."""
-    from seqcfg.data.loader import make_loader
-    from seqcfg.data.preview import describe_batch
+    """Prints what the training step after STEP updates sees: lengths, padding, decoded text and packed segments.
 
-    experiment: Any = load(recipe, overrides)
+    Of a RUN that went back and passed over batches (training.roll_back) it prints the batch that the run took.
+    """
+    from seqcfg.data.preview import describe_batch
+    from seqcfg.training.inputs import training_loader
+    from seqcfg.training.roll_back import history_of
+
+    experiment = _experiment(recipe, overrides)
     prepared = _prepared(experiment, recipe, data_root, cache_root)
     training = experiment.recipe.training
-    features = experiment.recipe.task.features()
-    loader = make_loader(prepared.splits, experiment.recipe.data, features, training.seed if training else 0)
+    history = history_of(RunDirectory.open(recipe).checkpoints) if RunDirectory.is_run(recipe) else []
+    loader = training_loader(experiment, prepared, history)
     parts = getattr(training, "accumulate_batches", 1) if training else 1
     for number in range(step * parts, (step + 1) * parts):
         for line in describe_batch(loader, prepared.codecs, number, rows):
@@ -62,7 +67,7 @@ def stats(recipe: str, overrides: tuple[str, ...], data_root: str | None, cache_
     """Prints how long the examples of RECIPE are, by split and feature, what was dropped, and what other splits share with training."""
     from seqcfg.data.histogram import as_svg, as_text, of_lengths
 
-    experiment: Any = load(recipe, overrides)
+    experiment = _experiment(recipe, overrides)
     prepared = _prepared(experiment, recipe, data_root, cache_root)
     features, histograms = experiment.recipe.task.features(), []
     for split, columns in prepared.splits.items():
@@ -97,7 +102,7 @@ def lint(recipe: str, overrides: tuple[str, ...], data_root: str | None, cache_r
     from seqcfg.data.progress import prepare_bar
     from seqcfg.data.root import DataRoot
 
-    experiment: Any = load(recipe, overrides)
+    experiment = _experiment(recipe, overrides)
     prepared = find_prepared(experiment, data_root=data_root, cache_root=cache_root)
     features = experiment.recipe.task.features()
     codecs = {one.field: prepared.codecs[one.tokenizer] for one in features.values() if one.tokenizer} if prepared else {}
@@ -128,6 +133,11 @@ def dropped_lines(manifest: dict[str, Any]) -> list[str]:
             told = ", ".join(f"{count:,} {what}" for what, count in found.items())
             lines.append(f"{name}: training has, too: {told} of {manifest['splits'][name]['examples']:,}")
     return lines
+
+
+def _experiment(recipe: str, overrides: tuple[str, ...]) -> Any:
+    """Of a recipe, or of a run as it was trained."""
+    return load(str(RunDirectory.open(recipe).resolved) if RunDirectory.is_run(recipe) else recipe, overrides)
 
 
 def _prepared(experiment: Any, recipe: str, data_root: str | None, cache_root: str | None) -> Any:

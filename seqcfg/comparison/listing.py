@@ -20,10 +20,10 @@ def document(runs: list[Listed], extra: list[str]) -> Table:
     """One row for each run; columns that no run fills are left out."""
     metrics = list(dict.fromkeys(name for run in runs for name in run.metrics))
     more = [*metrics, *(column for column in extra if column not in metrics)]
-    header = ["run", "status", "step", "started", "time", "best", *more, "tags", "note"]
+    header = ["run", "status", "step", "started", "time", "went back", "best", *more, "tags", "note"]
     rows = [_row(run, header) for run in runs]
     used = [number for number in range(len(header)) if number < 3 or any(row[number].text for row in rows)]
-    right = {"step", "time", *metrics}
+    right = {"step", "time", "went back", *metrics}
     return Table(
         [header[number] for number in used],
         [[row[number] for number in used] for row in rows],
@@ -35,6 +35,7 @@ def _row(run: Listed, header: list[str]) -> list[Cell]:
     told = {
         "run": Cell(str(run.folder)),
         "status": Cell(run.status, TONES.get(run.status, "")),
+        "went back": Cell(str(run.rollbacks) if run.rollbacks else ""),
         "step": Cell(f"{run.step:,} of {run.steps:,}" if run.is_whole else ""),
         "started": Cell(run.started[:16].replace("T", " ")),
         "time": Cell(duration(run.seconds) if run.seconds else ""),

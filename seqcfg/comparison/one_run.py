@@ -15,6 +15,7 @@ from seqcfg.plan.memory import in_units
 from seqcfg.recipe.write import to_yaml
 from seqcfg.runs.catalogue import Listed, look_at
 from seqcfg.runs.removal import size_of
+from seqcfg.training.roll_back import history_of
 
 BARS = "▁▂▃▄▅▆▇█"
 CURVE = 60  # columns of a curve
@@ -35,6 +36,7 @@ def document(folder: Path) -> Document:
         Section("size", [_pairs([(name, in_words(value, unit)) for name, unit, value in figures(side.experiment)])]),
         *_curves(side),
         *_evaluations(side),
+        *_rollbacks(folder),
         *_attempts(side, row),
         _disk(folder),
     ]
@@ -105,6 +107,11 @@ def _attempts(side: Side, row: Listed) -> list[Section]:
     told = [Cell(line) for line in (machine, versions, commit, f"{duration(row.seconds)} in all" if row.seconds else "") if line]
     blocks: list[Block] = [Table(["started (UTC)", "ended", "steps", "command"], rows), Lines(told)]
     return [Section("attempts", blocks)]
+
+
+def _rollbacks(folder: Path) -> list[Section]:
+    history = history_of(folder / "checkpoints")
+    return [Section("gone back", [Lines([Cell(str(one)) for one in history])])] if history else []
 
 
 def _disk(folder: Path) -> Section:

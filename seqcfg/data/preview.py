@@ -12,10 +12,10 @@ SHOWN_SEGMENTS = 12
 
 
 def describe_batch(loader: Loader, codecs: dict[str, Any], number: int, rows: int) -> list[str]:
-    """Lines about batch `number`: shapes, padding, and decoded text and lengths of its first rows."""
+    """Lines about the run's batch `number`: its number in the plan, shapes, padding, and decoded text and lengths of its first rows."""
     batch, arrays = loader.plan.batch(number), loader.augmented(number)
     where = f", split {batch.split}" if batch.split else ""
-    lines = [f"batch {number}: epoch {batch.epoch}, bucket {batch.bucket}, {batch.num_examples} examples{where}"]
+    lines = [f"batch {batch.number}: epoch {batch.epoch}, bucket {batch.bucket}, {batch.num_examples} examples{where}"]
     for name, feature in loader.features.items():
         shape = "x".join(map(str, arrays[name].shape))
         if not feature.is_ragged:

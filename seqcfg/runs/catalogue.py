@@ -34,6 +34,7 @@ class Listed:
 
     status   one of WHOLE or BROKEN; problem says what is wrong with the latter
     started  first start and last sign of life in UTC as the manifest has them; seconds of all finished attempts together
+    rollbacks  how often it went back to an earlier checkpoint (training.roll_back)
     best     the best validation by the recipe's evaluation.best
     metrics  {"<split>/<metric>": value} of the newest evaluation of each split
     """
@@ -48,6 +49,7 @@ class Listed:
     ended: str = ""
     seconds: float = 0.0
     attempts: int = 0
+    rollbacks: int = 0
     best_metric: str = ""
     best: float | None = None
     best_step: int | None = None
@@ -144,7 +146,7 @@ def _whole(folder: Path, text: str, labels: Labels) -> Listed:
     training, evaluation = section(text, "training", folder), section(text, "evaluation", folder)
     best = evaluation.get("best") or {}
     metric, is_higher_better = best.get("metric", "loss"), best.get("goal", "minimize") == "maximize"
-    step, points, speed = last_records(folder / RECORDS, metric)
+    step, points, speed, rollbacks = last_records(folder / RECORDS, metric)
     value, at = min(points, key=lambda point: -point[0] if is_higher_better else point[0], default=(None, None))
     row = Listed(
         folder,
@@ -156,6 +158,7 @@ def _whole(folder: Path, text: str, labels: Labels) -> Listed:
         best=value,
         best_step=at,
         tokens_per_second=speed,
+        rollbacks=rollbacks,
         metrics=evaluated(folder / "evaluations"),
         labels=labels,
     )

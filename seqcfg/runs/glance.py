@@ -41,12 +41,12 @@ def name_in(text: str) -> str:
     return found[1].strip("'\"") if found else ""
 
 
-def last_records(path: Path, metric: str) -> tuple[int, list[tuple[float, int]], float | None]:
-    """(last step, [(value of the metric, step)], newest speed); only the lines that tell one of these are read."""
+def last_records(path: Path, metric: str) -> tuple[int, list[tuple[float, int]], float | None, int]:
+    """(last step, [(value of the metric, step)], newest speed, times that it went back); only lines that tell one of these are read."""
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        return 0, [], None
+        return 0, [], None, 0
     lines = content.split(b"\n")[:-1]
     points = []
     for number, line in enumerate(lines, 1):
@@ -57,7 +57,8 @@ def last_records(path: Path, metric: str) -> tuple[int, list[tuple[float, int]],
     last = _record(lines[-1], path, len(lines)) if lines else {"step": 0}
     newest = next((number for number in range(len(lines), 0, -1) if b'"train"' in lines[number - 1]), 0)
     speed = _record(lines[newest - 1], path, newest).get("tokens_per_second") if newest else None
-    return last["step"], points, float(speed) if is_number(speed) and speed is not None else None
+    rollbacks = sum(b'"rolled_back"' in line for line in lines)
+    return last["step"], points, float(speed) if is_number(speed) and speed is not None else None, rollbacks
 
 
 def _record(line: bytes, path: Path, number: int) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def begin_attempt(manifest: Any, command: Iterable[str], first_step: int, thread
 
 
 def finish_attempt(manifest: Any, last_step: int, outcome: str) -> None:
-    """Notes how the newest attempt ended: "finished", "stopped" or "failed"."""
+    """Notes how the newest attempt ended: "finished", "stopped", "failed" or "rolled back"."""
     attempt = manifest.attempts[-1]
     attempt.finished, attempt.last_step, attempt.outcome = _now(), last_step, outcome
 

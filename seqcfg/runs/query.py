@@ -29,6 +29,7 @@ COLUMNS: dict[str, Callable[[Listed], Any]] = {
     "ended": lambda run: run.ended,
     "seconds": lambda run: run.seconds,
     "attempts": lambda run: run.attempts,
+    "rollbacks": lambda run: run.rollbacks,
     "best_metric": lambda run: run.best_metric,
     "best": lambda run: run.best,
     "best_step": lambda run: run.best_step,

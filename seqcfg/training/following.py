@@ -7,6 +7,7 @@ from typing import Any
 
 from seqcfg.checkpoints import read
 from seqcfg.training.keeping import Keeper
+from seqcfg.training.roll_back import WentBack
 
 
 class Follower(Keeper):
@@ -26,6 +27,9 @@ class Follower(Keeper):
     def save_last(self, step: int, variables: dict[str, Any], metadata: dict[str, Any]) -> list[Any]:
         self.newest = step
         return []
+
+    def go_back(self, history: list[WentBack]) -> None:
+        """The first process does it."""
 
     def note_metrics(self, step: int, metrics: dict[str, float]) -> None:
         """The first process does it."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from seqcfg.runs import records
 from seqcfg.runs.trace import Trace
+from seqcfg.training.roll_back import WentBack
 
 
 class Watcher:
@@ -34,6 +35,7 @@ class Journal:
         self._curve, self.watchers, self.trace = curve, watchers, trace
         known = records.read(curve.path)
         self.validations: list[tuple[int, dict[str, Any]]] = [(one["step"], one) for one in known if one["kind"] == "validation"]
+        self._rollbacks = sum("rolled_back" in one for one in known)
         self.non_finite: list[int] = [one["non_finite"] for one in known if "non_finite" in one]  # updates left out
 
     def write(self, step: int, kind: str, **values: Any) -> None:
@@ -44,6 +46,12 @@ class Journal:
             self.non_finite.append(step)
         for watcher in self.watchers:
             watcher.record(step, kind, values)
+
+    def tell_of(self, history: list[WentBack]) -> None:
+        """Writes down, once, when the run has gone back, at the steps to which it went."""
+        for one in history[self._rollbacks :]:
+            self.write(one.to, "event", rolled_back=one.to_json())
+        self._rollbacks = len(history)
 
     def samples(self, step: int, samples: list[dict[str, str]]) -> None:
         for watcher in self.watchers:

@@ -9,6 +9,8 @@ from typing import Any
 
 from seqcfg.checkpoints import commit, read
 from seqcfg.checkpoints.writer import CheckpointWriter, Written
+from seqcfg.errors import UserError
+from seqcfg.training.roll_back import RollBack, WentBack
 from seqcfg.training.settings import Checkpointing
 
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 5.0, 300.0
@@ -22,8 +24,15 @@ class Keeper:
     """
 
     def __init__(
-        self, folder: Path, settings: Checkpointing, metric: str, is_higher_better: bool, allow: Callable[[], None] = lambda: None
+        self,
+        folder: Path,
+        settings: Checkpointing,
+        metric: str,
+        is_higher_better: bool,
+        allow: Callable[[], None] = lambda: None,
+        roll_back: RollBack | None = None,
     ):
+        self._roll_back, self._made_again = roll_back, -1
         self._folder, self._settings, self._metric, self._is_higher_better = folder, settings, metric, is_higher_better
         self._writer = CheckpointWriter(folder, settings.asynchronous, allow)
         self.newest: int | None = None
@@ -50,6 +59,7 @@ class Keeper:
         minutes = self._settings.every_minutes
         return (
             step % self._settings.every_steps == 0
+            or (self._roll_back is not None and step % self._roll_back.every_steps == 0)
             or now >= self._retry_at
             or (minutes is not None and now >= self._saved_at + 60.0 * minutes)
         )
@@ -88,6 +98,26 @@ class Keeper:
             outcomes += self.wait()
         return outcomes
 
+    def go_back(self, history: list[WentBack]) -> None:
+        """Makes the checkpoint that the last of `history` names the newest and gives it this history; `restore` comes next.
+
+        The later ones are deleted first: a death in between leaves a run that comes to the same trouble again. Where that
+        checkpoint is missing or damaged, the run makes it again from an older one. Raises UserError where it cannot.
+        """
+        self.wait()
+        wanted = history[-1].to
+        there = [info for info in read.find(self._folder) if info.step <= wanted and not info.damage()]
+        if not there or (there[-1].step < wanted and self._made_again == wanted):
+            raise UserError(
+                f"the run {history[-1]}; but there is no whole checkpoint to go back to in {self._folder}",
+                hint="restore one from a copy, or start again; training.roll_back keeps those that it needs from the first step on",
+            )
+        commit.remove_after(self._folder, there[-1].step)
+        if there[-1].step == wanted:
+            commit.set_metadata(there[-1].path, rollbacks=[one.to_json() for one in history])
+        else:
+            self._made_again = wanted
+
     def _prune(self) -> None:
         settings = self._settings
         kept = commit.choose(
@@ -95,4 +125,6 @@ class Keeper:
         )
         if settings.keep_every_steps is not None:
             kept |= {info.step for info in read.find(self._folder) if info.step % settings.keep_every_steps == 0}
+        if self._roll_back is not None and self.newest is not None:
+            kept |= {info.step for info in read.find(self._folder) if self._roll_back.is_wanted(info.step, self.newest)}
         commit.prune(self._folder, kept)

@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from seqcfg.distribution.devices import Devices
-from seqcfg.errors import UserError
-from seqcfg.lazy import np, tf
+from seqcfg.lazy import tf
 from seqcfg.runs.machine import resident_bytes
 from seqcfg.tasks.held_out import HeldOutLoss
 from seqcfg.training.examine import Examiner
+from seqcfg.training.inputs import Inputs
 from seqcfg.training.journal import Journal
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.mesh_step import step_on
 from seqcfg.training.meter import Meter
 from seqcfg.training.profiling import Profiler
 from seqcfg.training.progress import TrainingProgress
+from seqcfg.training.roll_back import history_in
 from seqcfg.training.state import State
 from seqcfg.training.step import MEASURED
 from seqcfg.training.stopping import Stopping
-
-
-@dataclasses.dataclass(frozen=True)
-class Inputs:
-    """The data a loop reads.
-
-    loader gives the training batches; steps is where the run ends at the latest; validation yields numpy batches anew
-    each time it is called, or is None; judge decodes and scores held-out examples with given weights, or is None; pictures
-    draws what the model does with given weights, or is None.
-    """
-
-    loader: Any
-    codecs: dict[str, Any]
-    steps: int
-    validation: Callable[[], Iterable[dict[str, Any]]] | None = None
-    judge: Any = None
-    pictures: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+from seqcfg.training.trouble import Trouble
 
 
 class Interrupted(Exception):
@@ -59,7 +43,9 @@ class TrainingLoop:
         self._step = step_on(devices, experiment, state, inputs.loader.augmentation)
         self._held_out = HeldOutLoss(experiment.recipe.task, experiment.declaration, self._training.precision)
         self.done = int(state.step.numpy())
-        self._examiner = Examiner(experiment, inputs.codecs, inputs.loader, state)
+        examiner = Examiner(experiment, inputs.codecs, inputs.loader, state)
+        self._history = history_in(keeper.metadata)  # when the run has gone back
+        self._trouble = Trouble(self._training, state, self._step, examiner, journal, self._history)
         self._meter = Meter()
         self._meter.restore(keeper.metadata.get("meter", {}))
         self._tokens = keeper.metadata.get("tokens", 0.0)  # learnt from since the first step
@@ -83,6 +69,8 @@ class TrainingLoop:
         with TrainingProgress(self._inputs.steps, self.done) as self._progress:
             if self.done == 0:
                 self._journal.trace.note(0, self._state.weights)
+                if self._training.roll_back is not None and self._keeper.newest is None:  # a state to go back to
+                    self._keeper.save(0, self._state.variables(), self._metadata())
             self._validate_belatedly()
             self._profiler.look(self.done)
             iterator = iter(self._inputs.loader.dataset(self.done * parts, self._inputs.steps * parts, self._devices.computes))
@@ -102,36 +90,14 @@ class TrainingLoop:
         self._meter.add(each)
         self._journal.trace.add(each[:, [MEASURED.index("total"), MEASURED.index("norm")]])
         self._tokens += sum(each[:, MEASURED.index("weight")].tolist())
-        if len(each) and not np.isfinite(each[-1, MEASURED.index("norm")]):
-            self._meet_non_finite()
+        self._trouble.meet(self.done, each, self._progress.say)
         if len(each):
             self._progress.update(self.done, self._measured())
             self._look_around()
         for line in self._profiler.look(self.done):
             self._progress.say(line)
         self._report_saved(self._keeper.outcomes())
-        self._step.refuse_too_many_skipped()
-
-    def _meet_non_finite(self) -> None:
-        """The last update was not finite and changed no weight: notes it, and stops where that is no longer borne."""
-        examples = self._examiner.examples_of(self.done - 1)
-        scale = self._state.under("loss_scale/").get("scale")
-        if scale is not None and float(scale.numpy()) > 1.0:  # float16: the scale was too large and has been halved
-            self._journal.write(self.done, "event", loss_scale=float(scale.numpy()))
-            return
-        self._journal.write(self.done, "event", non_finite=self.done, examples=examples)
-        self._progress.say(f"step {self.done}  not finite, left out")
-        if not (verdict := self._training.non_finite.verdict(self._journal.non_finite)):
-            return
-        self._step.settle()
-        found = self._examiner.examine(self.done - 1)
-        self._journal.write(self.done, "event", stopped=verdict, first_non_finite=found.first_non_finite)
-        worst = "".join(f"\n    example {one.example}: {' | '.join(one.texts.values())}" for one in found.examples[:3])
-        raise UserError(
-            f"step {self.done} is not finite ({verdict}): {found.first_non_finite or 'the sum of the gradients'};"
-            f" it learns from the examples {', '.join(map(str, examples))}{worst}",
-            hint=f"'seqcfg replay RUN --step {self.done}' takes it apart; a lower rate, clip.norm, or training.non_finite may help",
-        )
+        self._trouble.refuse_too_many(self.done)
 
     def _must_stop(self) -> bool:
         """Whether a signal or the budget of time ends the loop here; processes that wait for one another agree in an update."""
@@ -147,7 +113,8 @@ class TrainingLoop:
     def _next_stop(self) -> int:
         """The next step at which the host has something to do."""
         training, done = self._training, self.done
-        intervals = (training.steps_per_call, training.log_every_steps, training.checkpoint.every_steps, training.validation.every_steps)
+        intervals = [training.steps_per_call, training.log_every_steps, training.checkpoint.every_steps, training.validation.every_steps]
+        intervals += [training.roll_back.every_steps] if training.roll_back is not None else []
         first = done + 1 if done == 0 else done + max(intervals)  # the first step alone: it shows that everything works
         return min(
             first, self._inputs.steps, *self._profiler.next_stop(done), *(done + interval - done % interval for interval in intervals)
@@ -200,7 +167,8 @@ class TrainingLoop:
 
     def _metadata(self) -> dict[str, Any]:
         figures = {name: value for name, value in self._journal.validated_at(self.done).items() if name not in ("step", "kind")}
-        return {"metrics": figures, "meter": self._meter.state(), "tokens": self._tokens}
+        past = {"rollbacks": [one.to_json() for one in self._history]} if self._history else {}
+        return {"metrics": figures, "meter": self._meter.state(), "tokens": self._tokens} | past
 
     def _validate_belatedly(self) -> None:
         """Makes up for a validation that a signal cut off, so that a resumed run has the validations of an undisturbed one."""

@@ -13,8 +13,10 @@ from seqcfg.lazy import np, tf
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.trace import read_steps, unknown
 from seqcfg.training.examine import Examination, Examiner
+from seqcfg.training.inputs import training_loader
 from seqcfg.training.mesh_step import step_on
-from seqcfg.training.run import training_loader, warm_up
+from seqcfg.training.roll_back import history_of
+from seqcfg.training.run import warm_up
 from seqcfg.training.state import create_state
 from seqcfg.training.step import MEASURED
 
@@ -57,7 +59,7 @@ def replay(experiment: Any, prepared: Any, run: RunDirectory, step: int, say: Ca
     start = _restore_before(run, step, state, say)
     if not start:
         warm_up(training, state, prepared, say)
-    loader = training_loader(experiment, prepared)
+    loader = training_loader(experiment, prepared, history_of(run.checkpoints))
     machine = step_on(devices, experiment, state, loader.augmentation)
     parts = training.accumulate_batches
     iterator = iter(loader.dataset(start * parts, step * parts))

@@ -11,8 +11,8 @@ FREE = (
     "about", "base", "claims", "decoding", "evaluation", "export", "name", "sweep", "vars", "defaults",
     "data.corpora", "data.max_bad_examples",
     "training.steps", "training.max_minutes", "training.max_tokens", "training.max_epochs", "training.early_stopping",
-    "training.grace_seconds", "training.non_finite", "training.watching", "training.steps_per_call", "training.log_every_steps",
-    "training.checkpoint", "training.validation", "training.strategy",
+    "training.grace_seconds", "training.non_finite", "training.roll_back", "training.watching", "training.steps_per_call",
+    "training.log_every_steps", "training.checkpoint", "training.validation", "training.strategy",
 )  # fmt: skip
 
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seqcfg.data.batches import BatchPlan
-from seqcfg.data.loader import Loader, evaluation_batches, make_loader
 from seqcfg.distribution.devices import Devices
 from seqcfg.distribution.lost import ProcessLost
 from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, UserError
@@ -26,18 +23,20 @@ from seqcfg.runs.durable import write_file
 from seqcfg.runs.lock import RunLock
 from seqcfg.runs.trace import Trace
 from seqcfg.training.following import Follower
+from seqcfg.training.inputs import make_inputs
 from seqcfg.training.journal import Journal, Watcher
-from seqcfg.training.judging import Judge
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.locking import lock_of, threads
-from seqcfg.training.loop import Inputs, TrainingLoop
+from seqcfg.training.loop import TrainingLoop
 from seqcfg.training.profiling import Profiler
 from seqcfg.training.resume import refuse_changes
+from seqcfg.training.roll_back import history_in
 from seqcfg.training.state import State, create_state
 from seqcfg.training.stopping import Stopping
-from seqcfg.training.tensorboard import AttentionPictures, TensorBoard
+from seqcfg.training.tensorboard import TensorBoard
 from seqcfg.training.trackers.about import About
 from seqcfg.training.trackers.guarded import Guarded
+from seqcfg.training.trouble import GoBack
 
 Say = Callable[[str], None]
 
@@ -99,13 +98,30 @@ class Attempt:
 
     def train(self, stopping: Stopping, report: CrashReport, profiler: Profiler) -> int:
         """Takes up the newest state and trains; returns the exit code."""
-        run = self._run
         with self._together(), self._devices.patience():
-            state, keeper, step = self._take_up()
+            state, keeper = self._state()
+        while True:
+            with self._together(), self._devices.patience():
+                step = self._take_up(state, keeper)
+            try:
+                return self._train(state, step, keeper, stopping, report, profiler)
+            except GoBack as going:
+                history = [*history_in(keeper.metadata), going.went_back]
+            times = f"{len(history)} of {self._training.roll_back.max_times} times"
+            self._say(f"{self._run.folder}: {history[-1]} (training.roll_back, {times})")
+            with self._together(), self._devices.patience():
+                keeper.go_back(history)
+                self._devices.require_same("the step they go back to", history[-1].to)
+
+    def _train(self, state: State, step: int, keeper: Keeper, stopping: Stopping, report: CrashReport, profiler: Profiler) -> int:
+        """From the state after `step` updates to an end; raises GoBack where an earlier one is to be taken up."""
+        run, history = self._run, history_in(keeper.metadata)
         with records.Records(run.records) as curve:
             curve.truncate_after(step)
             journal = Journal(curve, self._watchers(), Trace(run.folder, step))
-            loop = TrainingLoop(self._experiment, state, self._inputs(), keeper, journal, stopping, self._devices, profiler)
+            journal.tell_of(history)
+            inputs = make_inputs(self._experiment, self._prepared, history)
+            loop = TrainingLoop(self._experiment, state, inputs, keeper, journal, stopping, self._devices, profiler)
             report.about = {"recipe": self._experiment.name, "step": state.step}
             if reason := loop.ending():
                 return self._stay(step, reason)
@@ -120,8 +136,8 @@ class Attempt:
             self._say(f"{run.folder}: over after step {loop.done}: {reason}")
         return EXIT_OK if reason else stopping.exit_code
 
-    def _take_up(self) -> tuple[State, Keeper, int]:
-        """The state of the newest checkpoint, or of before the first step, and its step."""
+    def _state(self) -> tuple[State, Keeper]:
+        """The state before the first step, and who keeps it."""
         recipe = self._experiment.recipe
         tf.config.experimental.enable_op_determinism()
         tf.random.set_seed(self._training.seed)
@@ -129,13 +145,20 @@ class Attempt:
             state = create_state(self._experiment.declaration, self._training)
         best = recipe.evaluation.best
         keeper_type = Keeper if self._devices.is_chief else Follower
-        keeper = keeper_type(self._shared.checkpoints, self._training.checkpoint, best.metric, best.goal == "maximize", self._lock.require)
+        return state, keeper_type(
+            self._shared.checkpoints, self._training.checkpoint, best.metric, best.goal == "maximize", self._lock.require,
+            self._training.roll_back,
+        )  # fmt: skip
+
+    def _take_up(self, state: State, keeper: Keeper) -> int:
+        """Puts the newest checkpoint into the state, or what it begins with; returns its step."""
         step = keeper.restore(state.variables(), self._say)
-        _refuse_lost_checkpoints(self._run, step)
+        if keeper.newest is None:
+            _refuse_lost_checkpoints(self._run)
         if not step:
             warm_up(self._training, state, self._prepared, self._say)
         self._devices.require_same("the step they go on from", step)
-        return state, keeper, step
+        return step
 
     @contextlib.contextmanager
     def _together(self, loop: TrainingLoop | None = None) -> Iterator[None]:
@@ -155,6 +178,9 @@ class Attempt:
             with self._together(loop):
                 reason = loop.run(self._lock.beat)
             outcome = "finished" if reason else "stopped"
+        except GoBack:
+            outcome = "rolled back"
+            raise
         finally:
             journal.close()
             manifest.finish_attempt(history, loop.done, outcome)
@@ -187,27 +213,6 @@ class Attempt:
         trackers = [Guarded(one.type, functools.partial(one.open, about), self._say) for one in told]
         return [TensorBoard(self._run.tensorboard, watching, about), *trackers]
 
-    def _pictures(self, split: Any, features: dict[str, Any]) -> AttentionPictures | None:
-        if not self._training.watching.attention:
-            return None
-        return AttentionPictures(self._experiment, next(evaluation_batches(split, features, batch_size=1)).arrays)
-
-    def _inputs(self) -> Inputs:
-        recipe, training, features = self._experiment.recipe, self._training, self._experiment.recipe.task.features()
-        loader = training_loader(self._experiment, self._prepared)
-        steps = last_step(training, loader.plan)
-        split = self._prepared.splits.get(training.validation.split)
-        if split is None:
-            return Inputs(loader, self._prepared.codecs, steps)
-        return Inputs(
-            loader,
-            self._prepared.codecs,
-            steps,
-            validation=lambda: (batch.arrays for batch in evaluation_batches(split, features, max_tokens=recipe.evaluation.max_tokens)),
-            judge=Judge(self._experiment, self._prepared.codecs, split) if training.validation.decode else None,
-            pictures=self._pictures(split, features),
-        )
-
 
 def warm_up(training: Any, state: Any, prepared: Any, say: Say) -> None:
     """Gives a state before its first step the data's statistics and, where the recipe says so, weights of another run."""
@@ -219,25 +224,12 @@ def warm_up(training: Any, state: Any, prepared: Any, say: Say) -> None:
         variable.assign(state.weights[path])
 
 
-def training_loader(experiment: Any, prepared: Any) -> Loader:
-    """The batches that a run learns from."""
-    recipe = experiment.recipe
-    return make_loader(prepared.splits, recipe.data, recipe.task.features(), recipe.training.seed)
-
-
-def last_step(training: Any, plan: BatchPlan) -> int:
-    """Where a run ends at the latest: by its steps, or by its epochs, rounded up."""
-    if training.max_epochs is None:
-        return training.steps
-    return min(training.steps, math.ceil(training.max_epochs * plan.batches_per_epoch / training.accumulate_batches))
-
-
-def _refuse_lost_checkpoints(run: RunDirectory, step: int) -> None:
-    """A run that has saved before never starts over by itself, even if its checkpoints are gone."""
+def _refuse_lost_checkpoints(run: RunDirectory) -> None:
+    """A run that has saved before never starts over by itself when its checkpoints are gone."""
     saved = [record["saved"] for record in records.read(run.records, "event") if "saved" in record]
     if run.manifest.exists():
         saved += [attempt.last_step for attempt in manifest.read_manifest(run.manifest).attempts if attempt.last_step]
-    if saved and not step:
+    if saved:
         raise UserError(
             f"{run.folder} saved a checkpoint at step {saved[-1]}, but its checkpoints are gone",
             hint=f"bring back {run.checkpoints}; to start over, delete {run.folder} yourself or choose another place with --run",

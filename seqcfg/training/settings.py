@@ -19,6 +19,7 @@ from seqcfg.training.noise import GradientNoise, Patterns, WeightNoise
 from seqcfg.training.non_finite import NonFinite
 from seqcfg.training.penalties import Penalties
 from seqcfg.training.pruning import Pruning
+from seqcfg.training.roll_back import RollBack
 from seqcfg.training.skipping import Skip
 from seqcfg.training.warm_start import WarmStart
 from seqcfg.training.watching import Watching
@@ -83,6 +84,11 @@ class Training(Section, type="training"):
     )
     early_stopping: EarlyStopping | None = param(default=None, doc="Ends the run when validation no longer gets better; null for never.")
     non_finite: NonFinite = param(default=NonFinite(), doc="What happens when a loss or gradient is infinite or not a number.")
+    roll_back: RollBack | None = param(
+        default=None,
+        doc="Goes back and passes over batches where non_finite or skip.max_in_a_row would end the run; null ends it.",
+        is_later=True,
+    )
     warm_start: WarmStart | None = param(default=None, doc="Starts from weights of another run; null draws them all.")
     watching: Watching = param(default=Watching(), doc="What is shown of the run while it goes on.")
     grace_seconds: PositiveFloat = param(

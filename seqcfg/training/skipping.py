@@ -11,6 +11,14 @@ from seqcfg.errors import UserError
 from seqcfg.lazy import tf
 
 
+class TooManySkipped(UserError):
+    """A learner has left out as many updates in a row as it may."""
+
+    def __init__(self, reason: str, step: int):
+        super().__init__(f"step {step}: {reason}", hint="lower the rate or clip.norm, or look at the data of these steps")
+        self.reason = reason
+
+
 class Outliers(Record):
     """Leaves out updates whose gradient norm is far above the usual: Lingvo's GradNormTracker.
 
@@ -82,9 +90,7 @@ class Skip(Record):
         return leave, now
 
     def refuse_too_many(self, learner: str, in_a_row: int, step: int) -> None:
-        """Raises UserError when as many updates in a row were left out as the recipe allows."""
+        """Raises TooManySkipped when as many updates in a row were left out as the recipe allows."""
         if self.max_in_a_row is not None and in_a_row >= self.max_in_a_row:
-            raise UserError(
-                f"step {step}: the last {in_a_row} updates of learner {learner!r} were too large, which skip.max_in_a_row does not allow",
-                hint="lower the rate or clip.norm, or look at the data of these steps",
-            )
+            reason = f"the last {in_a_row} updates of learner {learner!r} were too large, which skip.max_in_a_row does not allow"
+            raise TooManySkipped(reason, step)
