@@ -1,4 +1,4 @@
-"""R15, R17, R18, R21: jobs of several processes that are told to stop, lose one, go on with another number of them, or meet NaN in one."""
+"""R15, R17, R18, R21, R22: jobs of several processes that are told to stop, lose one, become others, meet NaN in one, or go back."""
 
 import json
 import os
@@ -13,6 +13,7 @@ import pytest
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.records import read
 from tests.distribution.job import Job, assert_same_bits, fork_server
+from tests.training.crashing import ROLL_BACK
 
 ENDLESS = ("training.steps=100000", "training.checkpoint.every_steps=20", "training.validation.every_steps=100000")
 NUM_DISTURBANCES = int(os.environ.get("SEQCFG_DISTURBANCES", "20"))
@@ -135,3 +136,14 @@ def test_r21_nan_on_one_replica_alone_is_left_out_by_all_and_their_weights_keep_
     for index in range(max(count, 1)):
         records = read(RunDirectory(RunDirectory.of_process(job.run, index)).records, "event")
         assert [record["non_finite"] for record in records if "non_finite" in record] == [bad]
+
+
+def test_r22_processes_go_back_together(server, place):
+    """Each finds the same trouble in the sums over all, waits until the first has deleted what came later, and takes up the same state."""
+    job = Job(server, place, "back", "crash.yaml")
+    assert server.run("prepare", job.recipe, "--cache-root", place / "prepared") == 0
+    job.finish(2, *ROLL_BACK)
+    told = [read(RunDirectory.of_process(job.run, index) / "records.jsonl", "event") for index in range(2)]
+    events = [[record["rolled_back"] for record in one if "rolled_back" in record] for one in told]
+    assert [(event["to"], event["trouble"], event["first_batch"], event["last_batch"]) for event in events[0]] == [(10, 16, 10, 17)]
+    assert events[0] == events[1] and job.trace(0) == job.trace(1)

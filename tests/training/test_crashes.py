@@ -4,6 +4,7 @@ The claim is always the same: the run ends with the bits of a run that nothing h
 never starts over and never gives other numbers. Numbers of B15: 200 kills, none loses an acknowledged checkpoint.
 """
 
+import itertools
 import json
 import os
 import random
@@ -86,6 +87,25 @@ def test_any_update_is_made_again_with_the_bits_of_the_run(place):
     run = place.whole("all")
     assert place.server.run("replay", run, "--step", 36, "--cache-root", place.folder / "prepared", log=place.log("again")) == 0
     assert "have the run's bits; all variables have the bits of the checkpoint of this step" in place.log("again").read_text()
+
+
+@pytest.mark.parametrize(("budget", "lifted", "reason"), [
+    ("training.max_tokens=2000", "training.max_tokens=null", "tokens were learnt from"),
+    pytest.param("training.max_epochs=0.5", "training.max_epochs=null", "steps are done", marks=pytest.mark.slow),
+])  # fmt: skip
+def test_a_run_whose_budget_is_spent_goes_on_to_the_same_bits_when_it_gets_more(place, budget, lifted, reason):
+    name = budget.partition("=")[0]
+    assert place.run(name, "plain", "--set", budget) == 0
+    run = place.folder / name
+    ended = find(run / "checkpoints")[-1].step
+    assert 1 < ended < place.steps and reason in place.log(name).read_text()
+    if "tokens" in budget:
+        *_, before, last = itertools.accumulate(record["tokens"] for record in read(run / "records.jsonl", "train"))
+        assert before < 2000 <= last
+    words = ["train", run, "--set", lifted, "--cache-root", place.folder / "prepared"]
+    assert place.server.run(*words, log=place.log(name)) == 0, place.log(name).read_text()
+    one, two = (load_arrays(find(folder / "checkpoints")[-1].path) for folder in (place.whole("plain"), run))
+    assert [path for path in one if one[path].tobytes() != two[path].tobytes()] == []
 
 
 @pytest.mark.slow

@@ -15,20 +15,10 @@ from seqcfg.runs.catalogue import look_at
 from seqcfg.runs.records import read
 from seqcfg.training.state import create_state
 from seqcfg.training.step import TrainingStep
-from tests.training.crashing import assert_same, hit, updates_made
+from tests.training.crashing import ROLL_BACK, assert_same, hit, updates_made
 
 pytestmark = pytest.mark.xdist_group("crashes")
 
-# By these settings gradients depend on the batch alone, nearly. Norms of the batches 14 and 15 are above the bound, and so
-# are single ones before them; after the second in a row the run goes back to step 10 and passes over batches 10 to 17.
-ROLL_BACK = (
-    "training.optimizer={type: sgd}",
-    "training.schedule.value=0.001",
-    "task.model.decoder.dropout=0.0",
-    "training.skip={max_norm: 1.25, max_in_a_row: 2}",
-    "training.checkpoint.keep_every_steps=10",
-    "training.roll_back={every_steps: 5, least_steps: 3, margin_steps: 2}",
-)
 ROLL_BACK_WORDS = [word for setting in ROLL_BACK for word in ("--set", setting)]
 
 
