@@ -9,7 +9,7 @@ QUIET = 0.1  # deviation of sounds, in full scale
 
 
 def dataset(experiment: Any, batch: Any) -> Any:
-    """Endlessly the same batch of a recipe's features, all rows of full length: `batch` is a `seqcfg.plan.kept.Batch`."""
+    """Endlessly the same batch of a recipe's features, all rows of full length: `batch` is a `seqcfg.plan.walk.Batch`."""
     from seqcfg.data.loader import PARALLEL_LOADS, PREFETCHED_BATCHES, batched, signature
     from seqcfg.lazy import np, tf
 

@@ -59,7 +59,7 @@ class Layer(Component, kind="layer"):
     def kept(self, d: Any, at: Any) -> float:
         """How many numbers training keeps from here until this layer's gradient is known, those of its parts left out.
 
-        d is its declaration and `at` a `seqcfg.plan.kept.Place`. What a layer multiplies by a kernel counts there, not where it
+        d is its declaration and `at` a `seqcfg.plan.walk.Place`. What a layer multiplies by a kernel counts there, not where it
         was made. The default suits layers with parts, and those whose gradient needs their result.
         """
         return 0 if d.children else at.outputs * d.features_out

@@ -4,38 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
-from typing import Any, cast
+from typing import Any
 
 from seqcfg.plan.declaration import Declaration
-
-
-@dataclasses.dataclass(frozen=True)
-class Batch:
-    """rows: sequences of a batch; source: positions of each that the model reads; text: of each that it writes."""
-
-    rows: int
-    source: int
-    text: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Place:
-    """Where a layer stands: positions of a sequence that it is given and passes on, and those of the memory that it may read."""
-
-    rows: int
-    given: int
-    passed: int
-    memory: int = 0
-
-    @property
-    def inputs(self) -> int:
-        """Positions of the batch that it is given."""
-        return self.rows * self.given
-
-    @property
-    def outputs(self) -> int:
-        """Positions of the batch that it passes on."""
-        return self.rows * self.passed
+from seqcfg.plan.walk import Batch, Place, Walk
 
 
 @dataclasses.dataclass
@@ -60,55 +32,32 @@ class Kept:
 
 def kept(declaration: Declaration, batch: Batch, rematerialized: tuple[str, ...] = ()) -> Kept:
     """Of a whole model for a batch of this shape; `rematerialized` are patterns of paths of layers."""
-    found = Kept()
-    walk = Walk(batch, rematerialized, found, getattr(declaration.component, "loss", None))
-    length = batch.source
-    for name, child in declaration.children.items():
-        for node in child if isinstance(child, list) else [child]:
-            length = walk.model(node, length) if name == "model" else walk.layer(node, Place(batch.rows, length, length))
-    return found
+    keeping = Keeping(batch, rematerialized=rematerialized, loss=getattr(declaration.component, "loss", None))
+    keeping.whole(declaration)
+    return keeping.found
 
 
 @dataclasses.dataclass
-class Walk:
-    batch: Batch
-    rematerialized: tuple[str, ...]
-    found: Kept
+class Keeping(Walk):
+    """Adds up what layers keep; `loss` is the task's, where it has one."""
+
+    rematerialized: tuple[str, ...] = ()
     loss: Any = None
-    memory: int = 0
+    found: Kept = dataclasses.field(default_factory=Kept)
 
-    def model(self, node: Declaration, source: int) -> int:
-        """Parts of a model by the side that they stand on; returns the positions of the memory, or of the text where there is none."""
-        sides = node.component.sides  # type: ignore[attr-defined]
-        self.memory = self.memory or source
-        for name, child in node.children.items():
-            assert isinstance(child, Declaration)
-            if hasattr(child.component, "sides"):
-                source = self.memory = self.model(child, source)
-                continue
-            length = {"source": source, "memory": self.memory, "text": self.batch.text}[sides.get(name, "text")]
-            passed = self.layer(child, Place(self.batch.rows, length, length, self.memory))
-            if name == "encoder":
-                self.memory = passed
-        at, model = Place(self.batch.rows, self.batch.text, self.batch.text, self.memory), cast(Any, node.component)
-        self.found.numbers += model.kept(node, at)
-        self.found.at_work = max(self.found.at_work, model.at_work(node, at, self.loss))
-        return self.memory
-
-    def layer(self, node: Declaration, at: Place) -> int:
-        """Counts a layer and its parts; returns the positions that it passes on."""
-        if any(fnmatch.fnmatchcase(node.path, pattern) for pattern in self.rematerialized):
-            inner = Walk(self.batch, (), Kept(), memory=self.memory)
-            passed = inner.layer(node, at)
-            self.found.again(inner.found, at.inputs * node.features_in)
-            return passed
-        for name, child in node.children.items():
-            length = at.given
-            for one in child if isinstance(child, list) else [child]:
-                passed = self.layer(one, Place(at.rows, length, length, self.memory))
-                length = passed if name in node.chains else length
-        component: Any = node.component
-        passed = component.num_positions(at.given) if hasattr(component, "num_positions") else at.given
-        if hasattr(component, "kept"):
-            self.found.add(component.kept(node, dataclasses.replace(at, passed=passed)))
+    def of_layer(self, node: Declaration, at: Place) -> int:
+        if not any(fnmatch.fnmatchcase(node.path, pattern) for pattern in self.rematerialized):
+            return super().of_layer(node, at)
+        inner = Keeping(self.batch, self.memory)
+        passed = inner.of_layer(node, at)
+        self.found.again(inner.found, at.inputs * node.features_in)
         return passed
+
+    def layer(self, node: Declaration, at: Place) -> None:
+        if hasattr(node.component, "kept"):
+            self.found.add(node.component.kept(node, at))
+
+    def model(self, node: Declaration, at: Place) -> None:
+        component: Any = node.component
+        self.found.numbers += component.kept(node, at)
+        self.found.at_work = max(self.found.at_work, component.at_work(node, at, self.loss))

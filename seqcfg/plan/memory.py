@@ -8,8 +8,9 @@ from typing import Any
 
 from seqcfg.plan.declaration import Declaration
 from seqcfg.plan.graph_size import num_operations
-from seqcfg.plan.kept import Batch, kept
+from seqcfg.plan.kept import kept
 from seqcfg.plan.table import total
+from seqcfg.plan.walk import Batch
 
 BYTES = 4  # weights, gradients and optimizer slots are float32 wherever they are stored; so is what layers keep, nearly always
 MIB = 2**20

@@ -90,10 +90,11 @@ def initializer_words(initializer: Component | None) -> str:
 
 def multiply_adds(declaration: Declaration) -> int:
     """Multiply-adds with weight matrices per position; a shared weight counts for each use."""
-    return sum(_products(weight) for node in declaration.nodes() for weight in node.weights.values())
+    return sum(products(weight) for node in declaration.nodes() for weight in node.weights.values())
 
 
-def _products(weight: Weight) -> int:
+def products(weight: Weight) -> int:
+    """Multiply-adds of one position with a weight: its size, 0 for vectors and tables that are looked up."""
     is_matrix = len(weight.shape) >= 2 and not (weight.axes and weight.axes[0] in LOOKED_UP)
     return weight.size if is_matrix else 0
 

@@ -7,7 +7,8 @@ from seqcfg.data.loader import batched
 from seqcfg.layers.create import view
 from seqcfg.layers.sequence import Sequence
 from seqcfg.plan.declaration import declare
-from seqcfg.plan.kept import Batch, Kept, Place, Walk, kept
+from seqcfg.plan.kept import Keeping, kept
+from seqcfg.plan.walk import Batch, Place
 from seqcfg.recipe.experiment import load
 from tests.conformance.layer_examples import DIM, LAYERS, width
 from tests.plan.kept_tensors import numbers_kept
@@ -40,8 +41,8 @@ def context():
 @pytest.mark.parametrize("name", TRACED)
 def test_a_layer_keeps_about_what_its_gradient_reads(name):
     declaration = declare(LAYERS[name], width(name), path="part")
-    found = Kept()
-    Walk(Batch(ROWS, MEMORY, TIME), (), found, memory=MEMORY).layer(declaration, Place(ROWS, TIME, TIME, MEMORY))
+    keeping = Keeping(Batch(ROWS, MEMORY, TIME), MEMORY)
+    keeping.of_layer(declaration, Place(ROWS, TIME, TIME, MEMORY))
     with tf.Graph().as_default():
         features = width(name) if isinstance(width(name), tuple) else (width(name),)
         x = placeholder(ROWS, TIME, dtype=tf.int32) if name == "embedding" else placeholder(ROWS, TIME, *features)
@@ -56,7 +57,7 @@ def test_a_layer_keeps_about_what_its_gradient_reads(name):
         trained = {weight.path: tree[weight.path] for weight in declaration.all_weights() if weight.trainable}
         watched = trained | ({} if name == "embedding" else {"x": x})
         traced = sum(numbers_kept(run, [memory, *tree.values()], watched).values())
-    assert found.numbers == pytest.approx(traced, rel=0.3, abs=2 * ROWS * TIME)
+    assert keeping.found.numbers == pytest.approx(traced, rel=0.3, abs=2 * ROWS * TIME)
 
 
 @pytest.mark.parametrize(

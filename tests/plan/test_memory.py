@@ -6,8 +6,8 @@ import tensorflow as tf
 from seqcfg.data.loader import signature
 from seqcfg.plan import memory
 from seqcfg.plan.graph_size import num_operations
-from seqcfg.plan.kept import Batch
 from seqcfg.plan.table import total
+from seqcfg.plan.walk import Batch
 from seqcfg.recipe import shipped
 from seqcfg.recipe.experiment import load
 from seqcfg.training.state import create_state

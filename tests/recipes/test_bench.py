@@ -52,6 +52,8 @@ def test_training_and_loading_are_measured_in_one_window_each(bench):
     assert 0 <= trained["padding"] < 1
     assert trained["first_step_seconds"] > trained["preparing_seconds"]
     assert trained["peak_mib"] > 100
+    assert 0 < trained["flops_per_second"] < trained["matmul_limit"]
+    assert trained["share"] == pytest.approx(trained["flops_per_second"] / trained["matmul_limit"], abs=1e-3)
     for rate in (trained["target_tokens_per_second"], trained["target_tokens_per_cpu_second"], loaded["batches_per_second"]):
         assert rate["windows"] == 1
         assert rate["min"] == rate["median"] == rate["max"] > 0
