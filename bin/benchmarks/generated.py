@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 ENDLESS = 2**31 - 1  # more batches than anybody measures
@@ -52,3 +54,12 @@ def training(experiment: Any, batches: Any) -> Any:
 
     run.traces = step.run.experimental_get_tracing_count  # type: ignore[attr-defined]
     return run
+
+
+def window(run: Callable[[int], dict[str, float]], seconds: float) -> dict[str, float]:
+    """Updates, target tokens and all of `cpu_seconds` that a function of `training` makes in so many own CPU-seconds, or a little more."""
+    start, sums = time.process_time(), {"steps": 0.0, "weight": 0.0}
+    while time.process_time() - start < seconds:
+        seen = run(1)
+        sums = {name: value + seen[name] for name, value in sums.items()}
+    return sums | {"cpu_seconds": time.process_time() - start}

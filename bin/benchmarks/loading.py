@@ -33,7 +33,7 @@ def training(experiment: Any, batches: Any) -> Callable[[], dict[str, float]]:
 class Peer:
     """A process of another Python that makes batches of the same texts; `window(seconds)` is what it made in so long."""
 
-    def __init__(self, script: str, python: str, experiment: Any, prepared: Any, folder: Path):
+    def __init__(self, script: str, python: str, experiment: Any, prepared: Any, folder: Path, *more: str):
         recipe, columns = experiment.recipe, prepared.splits[experiment.recipe.data.training_split]
         for side in ("source", "target"):
             codec = prepared.codecs[getattr(recipe.task, f"{side}_tokenizer")]
@@ -51,6 +51,7 @@ class Peer:
             str(folder),
             str(batching.max_tokens),
             str(batching.max_length),
+            *more,
         ]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         self.about = self._answer()

@@ -7,14 +7,16 @@ import wave
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner
 
 from seqcfg import cli
 from seqcfg.data.sources.keypad_tones import KeypadTones
-from seqcfg.plan import table
+from seqcfg.plan import memory, table
 from seqcfg.plan.declaration import declare
+from seqcfg.plan.walk import Batch
 from seqcfg.recipe.experiment import load
 from tests.recipes.shrunk import CONFORMER, LANGUAGE_MODELING, STREAMING_TRANSDUCER, TRANSLATION, arguments
 
@@ -31,7 +33,7 @@ def bench(tmp_path, monkeypatch, capsys):
     loader.exec_module(program)
 
     def measure(what, shrunk=LANGUAGE_MODELING, *more):
-        brief = ["--seconds", "0.1"]
+        brief = [] if what in ("memory", "costs", "precision") else ["--seconds", "0.1"]
         if shrunk is not None:
             recipe, *overrides = arguments(shrunk)
             brief += ["--window", "0.1", "--warm-up", "0", "--cache-root", str(tmp_path), "--recipe", recipe, *overrides]
@@ -62,7 +64,40 @@ def test_training_and_loading_are_measured_in_one_window_each(bench):
 def test_a_loop_written_by_hand_computes_the_same_loss_and_is_measured_in_turns(bench):
     found = bench("train", (*TRANSLATION, "training.steps_per_call=1"), "--bare")  # it refuses a model with another loss
     assert found["traces"] == {"ours": 1, "bare": 1}
-    assert found["ratio"]["min"] <= found["ratio"]["median"] <= found["ratio"]["max"]
+    assert found["ratio"]["bare"]["min"] <= found["ratio"]["bare"]["median"] <= found["ratio"]["bare"]["max"]
+
+
+def test_the_memory_that_is_planned_is_that_of_the_batch_that_is_measured(bench):
+    found = bench("memory", None, "--recipe", *arguments(TRANSLATION), "--rows", "2", "--length", "6", "--steps", "1")
+    experiment = load(TRANSLATION[0], TRANSLATION[1:])
+    planned = memory.of_recipe(experiment.recipe, experiment.declaration, Batch(2, 6, 6))
+    assert found["batch"] == {"rows": 2, "source": 6, "text": 6}
+    assert found["predicted_mib"] == pytest.approx(planned.peak / memory.MIB, abs=0.1)
+    assert found["measured_mib"] == found["measured_after_each_step"][-1] > 100
+
+
+@pytest.mark.slow
+def test_the_cost_of_a_step_is_told_by_each_size_and_drawn(bench, tmp_path):
+    from benchmarks import costs  # found once bin/bench is loaded
+
+    page = tmp_path / "costs.md"
+    page.write_text(f"before\n{costs.BEGIN}\nold\n{costs.END}\nafter\n")
+    found = bench("costs", None, "--vary", "length", "--window", "0.01", "--turns", "1", "--write", str(page))["costs"]["length"]
+    assert [row["length"] for row in found["rows"]] == costs.VARIED["length"]
+    assert all(row["microseconds_per_token"] > 0 for row in found["rows"])
+    text = page.read_text()
+    assert text.startswith("before\n") and text.endswith("after\n") and "old" not in text
+    assert text.count("| length |") == len(costs.VARIED["length"])
+    assert ElementTree.parse(page.with_suffix(".svg")).getroot().tag.endswith("svg")
+
+
+@pytest.mark.slow
+def test_precisions_are_measured_in_turns(bench):
+    found = bench(
+        "precision", None, "--recipe", *arguments(TRANSLATION), "--rows", "2", "--length", "6", "--window", "0.01", "--turns", "1"
+    )
+    assert list(found["target_tokens_per_cpu_second"]) == ["float32", "bfloat16"]
+    assert found["times_as_many_as_in_float32"]["bfloat16"]["median"] > 0
 
 
 @pytest.mark.slow
