@@ -83,7 +83,7 @@ class TransducerGreedy(Looped, type="transducer_greedy"):
         is_left = places < num_frames[:, None]
         is_token = is_left & (best != PAD)
         writes = tf.reduce_any(is_token, axis=1)
-        first = tf.argmax(is_token, axis=1, output_type=tf.int32)
+        first = tf.argmax(tf.cast(is_token, tf.int32), axis=1, output_type=tf.int32)  # ONNX has none of truth values
         num_blanks = tf.where(writes, first, tf.math.count_nonzero(is_left, axis=1, dtype=tf.int32))
         one = tf.cast(writes, tf.int32)
         tokens = tf.where(writes, tf.gather(best, first, batch_dims=1), PAD)

@@ -72,14 +72,15 @@ def _seen_ranges(trained: Any, pairs: list[tuple[Any, str]]) -> dict[str, Range]
 
 
 class LookedOn(Products):
-    """Products in floating point, whose ranges are noted."""
+    """Products in floating point, whose ranges are noted; those of a loop that carries none out of it are not."""
 
     def __init__(self) -> None:
-        self._notes = Noted()
+        self._notes, self._graph = Noted(), tf.constant(0).graph
 
     def __call__(self, place: str, x: Any, kernel: Any, bias: Any, apply: Any) -> Any:
         y = apply(x, kernel)
-        self._notes.see(place, x, y)
+        if y.graph is self._graph:
+            self._notes.see(place, x, y)
         return y if bias is None else tf.nn.bias_add(y, bias)
 
     def inside_loop(self) -> LookedOn:

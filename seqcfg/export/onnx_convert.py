@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
 from seqcfg.errors import UserError
 from seqcfg.export.onnx_operators import OPERATORS
+from seqcfg.export.places import place_of
 from seqcfg.lazy import quiet_standard_error, tf
 
 OPSET = 18
@@ -38,8 +40,17 @@ def converted(signature: Any, name: str) -> Any:
                 steps = tf2onnx.optimizer._get_optimizers().items()
                 found = tf2onnx.optimizer.optimize_graph(found, False, {key: step for key, step in steps if key not in LEFT_OUT})
     if problems:
-        raise UserError(f"the model does not convert to ONNX: {'; '.join(dict.fromkeys(problems))[:400]}", hint="export it as saved_model")
+        raise _refusal(problems)
     return found.make_model(name)
+
+
+def _refusal(problems: list[str]) -> UserError:
+    """What tf2onnx means, in the words of the operators."""
+    found = [re.search(r"op \[(\S+): (\w+)\] is not supported", one) for one in problems]
+    missing = dict.fromkeys(f"{one[2]}{place_of(one[1])}" for one in found if one)
+    if missing:
+        return UserError(f"ONNX has no counterpart for {', '.join(missing)}", hint="take another layer, or export it as saved_model")
+    return UserError(f"the model does not convert to ONNX: {'; '.join(dict.fromkeys(problems))[:400]}", hint="export it as saved_model")
 
 
 def output_name(name: str, inputs: Collection[str]) -> str:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from seqcfg.decoding.member import Member
-from seqcfg.decoding.settings import Decoding
 from seqcfg.export import graph
 from seqcfg.export.integers import exact_products
-from seqcfg.export.tflite_graph import inputs_of, parts_of
+from seqcfg.export.tflite_graph import inputs_of, parts_needed, parts_of
 from seqcfg.layers.portable import PORTABLE
 
 
@@ -19,7 +18,7 @@ def signatures_of(trained: Any, with_search: bool) -> tuple[Any, dict[str, Any]]
     module holds the weights, which signatures do not keep alive.
     """
     recipe, module = trained.experiment.recipe, graph.new_module(trained)
-    task, needs = recipe.task, (recipe.decoding or Decoding()).search.needs
+    task, needs = recipe.task, parts_needed(trained, with_search)
     products = exact_products(trained)  # converters take no ranges that are variables
     member = Member(task, trained.declaration, module.weights, trained.codecs, trained.precision)
     specs, inputs, cut = inputs_of(trained, rows=None)

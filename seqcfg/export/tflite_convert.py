@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from seqcfg.errors import UserError
+from seqcfg.export.places import place_of
 from seqcfg.export.slim import slimmed
 from seqcfg.lazy import quiet_standard_error, tf
 
@@ -35,6 +36,8 @@ def _refusal(message: str) -> UserError:
     """What the converter means, in the words of the operators."""
     if found := re.search(r"(?:TF Select|Flex|Custom) ops: (.*)", message):
         hint = "allow_flex: true uses TensorFlow's own, which need a larger runtime; or another layer"
-        return UserError(f"TFLite has no counterpart for {found[1]}", hint=hint)
+        places = {name: place_of(operation) for name, operation in re.findall(r'fused\["(\w+):", "([^"@]+)', message)}
+        missing = [f"{name}{places.get(name, '')}" for name in found[1].split(", ")]
+        return UserError(f"TFLite has no counterpart for {', '.join(missing)}", hint=hint)
     told = [line for line in message.splitlines() if line.strip() and NOISE not in line] or [message]
     return UserError(f"the model does not convert to TFLite: {told[0].strip()[:300]}", hint="export it as saved_model")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from seqcfg.decoding.member import Member
+from seqcfg.decoding.settings import Decoding
 from seqcfg.errors import UserError
 from seqcfg.export import graph, waveforms
 from seqcfg.export.integers import IntegerProducts, IntegerRows, exact_products, kernels_of, ranges_of
@@ -42,7 +43,7 @@ def signatures_of(
         products = IntegerProducts(ranges, kernels, quantisation, is_wide=precision == "int16x8")
     member = Member(task, trained.declaration, weights, trained.codecs, trained.precision)
     specs, inputs, cut = inputs_of(trained, rows=1)
-    needs = trained.experiment.recipe.decoding.search.needs if trained.experiment.recipe.decoding else "tokens"
+    needs = parts_needed(trained, with_search)
     before = PORTABLE.set(True)
     try:
         signatures = parts_of(task, needs, lambda: member.view(products=products), specs, inputs)
@@ -52,6 +53,14 @@ def signatures_of(
     finally:
         PORTABLE.reset(before)
     return module, signatures
+
+
+def parts_needed(trained: Any, with_search: bool) -> str:
+    """What the recipe's search reads; raises UserError for one that has no parts to be exported without it."""
+    search = (trained.experiment.recipe.decoding or Decoding()).search
+    if search.needs not in ("tokens", "frames") and not with_search:
+        raise UserError(f"a {search.type} search is exported as a whole", hint="include_search: true")
+    return str(search.needs)
 
 
 def parts_of(task: Any, needs: str, view: Callable[[], Any], specs: dict[str, Any], inputs: Any) -> dict[str, Any]:

@@ -62,10 +62,16 @@ def decoder(trained):
     return Decoder(recipe.task, trained.declaration, trained.weights, trained.codecs, recipe.decoding)
 
 
-def test_the_whole_search_gives_the_strings_and_scores_of_the_run(trained, exported, client):
+@pytest.fixture(scope="module")
+def decoded(trained):
+    """What the run writes, by line."""
+    return dict(zip(LINES, decoder(trained).decode(LINES), strict=True))
+
+
+def test_the_whole_search_gives_the_strings_and_scores_of_the_run(decoded, exported, client):
     assert exported.parity.identical == exported.parity.lines == len(LINES)
     for answers in (client(LINES), [client([line])[0] for line in LINES]):  # many rows, and one
-        for (text, score), wanted in zip(answers, decoder(trained).decode(LINES), strict=True):
+        for (text, score), wanted in zip(answers, decoded.values(), strict=True):
             assert text == wanted.text and score == pytest.approx(wanted.scores[0], abs=1e-4)
 
 
@@ -102,20 +108,19 @@ def test_the_manifest_names_every_tensor_as_the_models_do(exported):
 
 
 @pytest.mark.parametrize("place", [".", "model.onnx"])
-def test_the_command_runs_a_model(trained, exported, tmp_path, place):
+def test_the_command_runs_a_model(decoded, exported, tmp_path, place):
     (tmp_path / "in.txt").write_text("twenty-one\n\none\n", encoding="utf-8")
     arguments = [str(exported.folder / place), "--input", str(tmp_path / "in.txt")]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    assert result.stdout.split("\n")[:-1] == [one.text for one in decoder(trained).decode(["twenty-one", "", "one"])]
+    assert result.stdout.split("\n")[:-1] == [decoded[line].text for line in ("twenty-one", "", "one")]
 
 
 @pytest.mark.parametrize("search", ["{type: ctc_greedy}", pytest.param("{type: greedy}", marks=pytest.mark.slow)])
 def test_a_model_that_hears_writes_what_the_run_writes(tmp_path, search):
     trained = open_run(small_sounds.make_run(tmp_path), overrides=[f"decoding.search={search}"])
     sounds = [small_sounds.noise(0.9), small_sounds.noise(0.4, seed=1), np.zeros(0, np.float32), small_sounds.noise(1.3, seed=2)]
-    found = artefact.Export(trained, Sample(sounds), timed=1)(Onnx())
+    found = artefact.Export(trained, Sample(sounds))(Onnx())
     assert found.parity.identical == found.parity.lines == 4 and found.parity.score_difference < 1e-3
-    assert all(cost.median_ms > 0 and cost.bytes > 0 for cost in found.parity.costs.values())
     told = json.loads((found.folder.parent / "parity.json").read_text())
     assert (told["lines"], told["identical"], told["verdict"]) == (4, 4, "accepted")
     samples = (sounds[0] * 32768).astype("<i2")
@@ -184,8 +189,12 @@ def test_sums_of_probabilities_are_the_same_where_there_is_no_operation_for_them
 
 
 def test_what_has_no_counterpart_is_told_and_never_written():
-    with pytest.raises(UserError, match=r"does not convert to ONNX: .*Betainc"):
-        ran(lambda x: tf.math.betainc(x, x, x), np.zeros([1, 4], np.float32))
+    def layer(x):
+        with tf.name_scope("encoder"), tf.name_scope("layers.2"):
+            return tf.while_loop(lambda x: tf.reduce_sum(x) < 9, lambda x: [tf.math.betainc(x, x, x)], [x])[0]
+
+    with pytest.raises(UserError, match=r"ONNX has no counterpart for Betainc in encoder/layers\.2\n"):
+        ran(layer, np.zeros([1, 4], np.float32))
 
 
 def test_a_model_that_the_checker_refuses_is_refused(tmp_path):
@@ -208,8 +217,8 @@ def test_validate_says_what_is_in_the_way_of_onnx(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_model_runs_where_there_is_nothing_but_onnxruntime(trained, exported, tmp_path):
+def test_a_model_runs_where_there_is_nothing_but_onnxruntime(decoded, exported, tmp_path):
     folder = alone.environment(tmp_path, ["onnxruntime", "numpy"])
     assert not list(folder.glob("seqcfg*")) and not (folder / "tensorflow").exists() and not (folder / "tf2onnx").exists()
     told = alone.run(folder, CLIENTS / "onnx_model.py", exported.folder, stdin="one\ntwenty-one\n")
-    assert [row.split("\t")[0] for row in told.split("\n")[:-1]] == [one.text for one in decoder(trained).decode(["one", "twenty-one"])]
+    assert [row.split("\t")[0] for row in told.split("\n")[:-1]] == [decoded[line].text for line in ("one", "twenty-one")]
