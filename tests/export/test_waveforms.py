@@ -2,27 +2,32 @@
 
 import dataclasses
 import json
+import shutil
 import wave
 from importlib.machinery import SourceFileLoader
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 
 from seqcfg.cli import cli
+from seqcfg.data.tf_record import read_records
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
 from seqcfg.export import waveforms
 from seqcfg.export.artefact import Export
 from seqcfg.export.ctranslate2 import CTranslate2
+from seqcfg.export.manifest import read_manifest
 from seqcfg.export.operators import operators_of
-from seqcfg.export.probe import CLIENTS, probe
+from seqcfg.export.probe import CLIENTS
 from seqcfg.export.sample import Sample
 from seqcfg.export.saved_model import SavedModel
 from seqcfg.export.tflite import TFLite
 from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_sounds import make_run, noise
 from tests.export import alone
+from tests.export.test_saved_model import parsed_request
 
 SOUNDS = [noise(0.9), noise(0.4, seed=1), np.zeros(0, np.float32), noise(1.3, seed=2)]  # the last is longer than what is decoded
 
@@ -34,12 +39,30 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def told(run):
-    """What the command says of two formats."""
-    formats = ["--format", "saved_model", "--format", "tflite-dynamic_int8", "--timed", "1"]
-    arguments = ["export", str(run), *formats, "--data-root", str(run.parent), "--cache-root", str(run.parent / "prepared")]
+    """What the command says of a TFLite model."""
+    options = ["--format", "tflite-dynamic_int8", "--timed", "1"]
+    arguments = ["export", str(run), *options, "--data-root", str(run.parent), "--cache-root", str(run.parent / "prepared")]
     result = CliRunner().invoke(cli, arguments)
     assert result.exit_code == 0, result.output
     return result.output
+
+
+@pytest.fixture(scope="module")
+def saved(run):
+    """The SavedModel, which a process without seqcfg has run on the sounds."""
+    return Export(open_run(run), Sample(SOUNDS))(SavedModel())
+
+
+@pytest.fixture(scope="module")
+def wanted(run):
+    """What the run writes."""
+    return decoded(open_run(run), SOUNDS)
+
+
+@pytest.fixture(scope="module")
+def client(told, run):
+    module = SourceFileLoader("tflite_client", str(CLIENTS / "tflite.py")).load_module("tflite_client")
+    return module.Model(str(run / "exports" / "tflite-dynamic_int8" / "1"))
 
 
 def write_wav(path, samples, rate):
@@ -55,42 +78,69 @@ def decoded(trained, sounds):
 
 
 def test_texts_scores_and_metrics_of_sounds_are_compared_and_what_they_cost(run, told):
-    for label, most in (("saved_model", 1e-3), ("tflite-dynamic_int8", 0.3)):
-        parity = json.loads((run / "exports" / label / "parity.json").read_text())
-        assert parity["lines"] == parity["identical"] == 5 and parity["score_difference"] < most
-        assert [one["name"] for one in parity["metrics"]] == ["wer", "cer"]
-        assert all(parity["costs"][side]["median_ms"] > 0 for side in ("run", "artefact"))
+    parity = json.loads((run / "exports" / "tflite-dynamic_int8" / "parity.json").read_text())
+    assert parity["lines"] == parity["identical"] == 5 and parity["score_difference"] < 0.3
+    assert [one["name"] for one in parity["metrics"]] == ["wer", "cer"]
+    assert all(one["run"] == one["artefact"] for one in parity["metrics"])
+    for side in ("run", "artefact"):
+        names = ("bytes", "load_seconds", "median_ms", "slowest_ms", "cpu_ms", "peak_bytes")
+        assert all(parity["costs"][side][name] > 0 for name in names)
     assert "the same strings as the run on 5 of 5 lines" in told
+    assert all(row in told for row in ("wer", "one line, ms (median)", "one line, CPU ms (median)", "peak memory, MB"))
 
 
-def test_a_program_without_seqcfg_writes_what_the_run_writes(run, told):
-    wanted = decoded(open_run(run), SOUNDS)
-    for label, client, most in (("saved_model", "saved_model", 1e-4), ("tflite-dynamic_int8", "tflite", 0.3)):
-        found = probe(client, run / "exports" / label / "1", SOUNDS, [])
-        assert found.texts == [one.text for one in wanted] and "seqcfg" not in found.packages
-        np.testing.assert_allclose(found.scores, [one.scores[0] for one in wanted], atol=most)
+def test_a_program_without_seqcfg_writes_what_the_run_writes(saved, wanted, client):
+    assert saved.parity.identical == saved.parity.lines == len(SOUNDS) and saved.parity.score_difference < 1e-4
+    texts, scores = zip(*client(SOUNDS), strict=True)
+    assert list(texts) == [one.text for one in wanted]
+    np.testing.assert_allclose(scores, [one.scores[0] for one in wanted], atol=0.3)
     assert wanted[0].text and wanted[2].text == ""
 
 
-def test_scores_that_differ_are_refused_although_the_texts_are_the_same(run):
+def test_who_loads_a_model_of_speech_is_told_its_sample_rate(run, told, saved):
+    facts = json.loads((saved.folder / "assets.extra" / "model.json").read_text())
+    assert facts == {"input": "audio", "sample_rate_hz": 4000, "samples_per_position": 40, "max_source_length": 100}
+    about = json.loads((run / "exports" / "tflite-dynamic_int8" / "1" / "model.json").read_text())
+    assert about.items() >= facts.items()
+    for label in ("saved_model", "tflite-dynamic_int8"):
+        manifest = read_manifest(run / "exports" / label)
+        assert manifest.figures["sample_rate_hz"] == 4000 and any(name.endswith("model.json") for name in manifest.files)
+
+
+def test_requests_that_warm_up_a_server_are_sounds_of_this_rate(saved):
+    call = tf.saved_model.load(str(saved.folder)).signatures
+    with open(saved.folder / "assets.extra" / "tf_serving_warmup_requests", "rb") as file:
+        requests = [parsed_request(record.data) for record in read_records(file)]
+    assert sorted(name for name, _ in requests) == ["ids"] * 3 + ["serving_default"] * 3  # the empty sound shows nothing
+    for signature, inputs in requests:
+        call[signature](**{name: tf.constant(tf.make_ndarray(value)) for name, value in inputs.items()})
+
+
+class Copy(TFLite):
+    """Writes what was written before."""
+
+    version: int = 9
+    source: str = ""
+    label = "copy"
+
+    def write(self, trained, folder, sample):
+        shutil.copytree(self.source, folder)
+        return {}
+
+
+def test_scores_that_differ_are_refused_although_the_texts_are_the_same(run, told):
     trained = open_run(run)
     surer = {name: 2.0 * trained.weights[name] for name in ("model/output/kernel", "model/output/bias")}
-    export = Export(trained, Sample(SOUNDS))
-    export._trained = dataclasses.replace(trained, weights=trained.weights | surer)
-    export._run = Export(trained, Sample(SOUNDS))._decode()
+    export = Export(dataclasses.replace(trained, weights=trained.weights | surer), Sample(SOUNDS))
     with pytest.raises(UserError, match="^scores of equal outputs differ by"):
-        export(TFLite(version=9))
+        export(Copy(source=str(run / "exports" / "tflite-dynamic_int8" / "1")))
 
 
-def test_the_front_end_of_an_integer_model_stays_in_floating_point(run, told):
-    trained = open_run(run)
-    found = decoded(trained, SOUNDS)
-    client = SourceFileLoader("tflite_client", str(CLIENTS / "tflite.py")).load_module("tflite_client")
-    model = client.Model(str(run / "exports" / "tflite-dynamic_int8" / "1"))
+def test_the_front_end_of_an_integer_model_stays_in_floating_point(run, client, wanted):
     quiet = noise(0.9) * 1e-3  # 60 dB below: what 8 bits of a spectrum would not hold
-    assert abs(model([quiet])[0][1] - decoded(trained, [quiet])[0].scores[0]) < 0.3
-    text, score = model._decode_ids(model.best_path(SOUNDS[0])[0]), model.best_path(SOUNDS[0])[1]
-    assert text == found[0].text and score == pytest.approx(found[0].scores[0], abs=0.3)
+    assert abs(client([quiet])[0][1] - decoded(open_run(run), [quiet])[0].scores[0]) < 0.3
+    text, score = client._decode_ids(client.best_path(SOUNDS[0])[0]), client.best_path(SOUNDS[0])[1]
+    assert text == wanted[0].text and score == pytest.approx(wanted[0].scores[0], abs=0.3)
     operators = operators_of((run / "exports" / "tflite-dynamic_int8" / "1" / "model.tflite").read_bytes())
     assert not operators.custom and operators.operators["RFFT2D"] >= 1
 
