@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqcfg.layers.convolution.lightweight import DynamicConv, LightweightConv
+from seqcfg.layers.convolution.lightweight import DynamicConv, LightweightConv, weighted_sums
 from seqcfg.layers.convolution.pooling import Pool1D, Pool2D
 from seqcfg.layers.convolution.transposed import TransposedConv1D
 from seqcfg.layers.create import initial_values, view
@@ -37,6 +37,20 @@ def test_weights_of_a_head_add_up_to_one_and_serve_its_features(kernel_size, cau
             if 0 <= t + j - left < 7:
                 expected[t, c] += weight(t, c // 2, j) * X[0, t + j - left, c].numpy()
         np.testing.assert_allclose(w(Sequence(X)).values[0], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("time", "taps"), [(37, 3), (16, 5), (33, 20), (5, 1)])
+def test_sums_by_blocks_are_those_over_taps(time, taps):
+    weights = tf.random.stateless_normal([2, time, 3, taps], [1, 2])
+    padded = tf.random.stateless_normal([2, time + taps - 1, 3, 4], [3, 4])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([weights, padded])
+        plain = tf.add_n([weights[..., tap, tf.newaxis] * padded[:, tap : tap + time] for tap in range(taps)])
+        found = weighted_sums(weights, padded)
+        losses = [tf.reduce_sum(tf.sin(one)) for one in (plain, found)]
+    np.testing.assert_allclose(found, plain, rtol=1e-5, atol=1e-5)
+    for one, other in zip(*(tape.gradient(loss, [weights, padded]) for loss in losses), strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("causal, left", [(False, 1), (True, 0)])
