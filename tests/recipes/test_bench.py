@@ -123,7 +123,8 @@ def test_whole_sounds_and_chunks_of_a_stream_are_measured_and_give_the_same_toke
             file.setparams((1, 2, 8000, 0, "NONE", ""))
             file.writeframes((32767 * example.fields["audio"]).astype("<i2").tobytes())
     asked = ["--run", str(run), "--checkpoint", "last", "--input", str(sounds), "--threads", "0", "--chunk-ms", "160"]
-    found = bench("recognition", None, *asked)
+    (found,) = bench("transducer", None, *asked, "--shapes", "--searches", "{type: transducer_greedy, tokens_per_frame: 2}")["run"]
+    assert found["search"] == "transducer_greedy"
     assert [row["batch"] for row in found["whole"]] == [1, 16]
     (stream,) = found["stream"]
     assert stream["tokens"] == found["whole"][0]["tokens"] == found["whole"][1]["tokens"]
@@ -150,6 +151,15 @@ def test_the_loader_is_compared_with_pipelines_of_tf_data_on_the_same_texts(tmp_
 def test_a_stack_of_lstms_is_measured(bench):
     found = bench("recurrent", None, "--shapes", "2,3,4,5,1", "--turns", "1", "--threads", "0")
     assert found["rows"][0]["units"] == 5 and found["rows"][0]["frames_per_cpu_second"]["seqcfg"] > 0
+
+
+def test_a_transducer_s_step_is_measured_with_its_memory(bench):
+    found = bench("transducer", None, "--shapes", "2,6,3,4,5,9", "--turns", "1", "--threads", "0", "--chunk-frames", "2")
+    (row,) = found["rows"]
+    lstms = (4 + 5) * 20 + 20 + (5 + 5) * 20 + 20
+    assert row["weights"]["seqcfg"] == lstms + 9 * 5 + (5 * 5 + 5) + 5 * 5 + (5 * 9 + 9)
+    assert row["frames_per_cpu_second"]["seqcfg"] > 0
+    assert row["mib_over_the_libraries"]["seqcfg"] >= 0
 
 
 def test_decoding_is_measured_with_equal_work_for_all(bench, tmp_path):
