@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from seqcfg.checkpoints.read import CheckpointInfo, find
 from seqcfg.errors import UserError
-from seqcfg.runs import manifest
+from seqcfg.runs import manifest, records
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.evaluations import StoredEvaluation
 
@@ -20,9 +20,12 @@ def new_checkpoints(
     before its end is waited for, as the same command continues it.
     """
     tried: set[int] = set()
+    times = len(went_back_to(run))
     is_told = False
     while True:
         is_over = has_finished(run)  # asked first: what training wrote last is then among what is found
+        for step in went_back_to(run)[times:]:
+            tried, times = {one for one in tried if one <= step}, times + 1
         for info in find(run.checkpoints):
             if info.step not in tried and not is_done(info):
                 yield info
@@ -33,6 +36,11 @@ def new_checkpoints(
             say(f"{run.folder}: waiting for checkpoints; interrupt to stop")
             is_told = True
         wait()
+
+
+def went_back_to(run: RunDirectory) -> list[int]:
+    """The steps that the run went back to, in the order of time; its later checkpoints are others since (training.roll_back)."""
+    return [record["step"] for record in records.read(run.records, "event") if "rolled_back" in record]
 
 
 def has_finished(run: RunDirectory) -> bool:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,14 @@ def read(folder: str | Path) -> StoredEvaluation | None:
         return None
     is_whole = isinstance(summary, dict) and {"split", "checkpoint", "step", "metrics"} <= summary.keys()
     return StoredEvaluation(Path(folder), summary) if is_whole else None
+
+
+def remove_after(folder: str | Path, step: int) -> None:
+    """Deletes the evaluations of later steps, whose checkpoints are no more. Raises OSError."""
+    for one in find(folder):
+        if one.step > step:
+            (one.folder / METRICS).unlink()  # first what makes it whole
+            shutil.rmtree(one.folder)
 
 
 def statistics_bytes(arrays: dict[str, Any]) -> bytes:

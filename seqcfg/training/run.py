@@ -16,7 +16,7 @@ from seqcfg.errors import EXIT_OK, EXIT_PROBLEM, UserError
 from seqcfg.lazy import tf
 from seqcfg.recipe.experiment import load
 from seqcfg.recipe.write import to_yaml
-from seqcfg.runs import lockfile, manifest, records
+from seqcfg.runs import evaluations, lockfile, manifest, records
 from seqcfg.runs.crash import CrashReport
 from seqcfg.runs.directory import RunDirectory
 from seqcfg.runs.durable import write_file
@@ -120,6 +120,8 @@ class Attempt:
             curve.truncate_after(step)
             journal = Journal(curve, self._watchers(), Trace(run.folder, step))
             journal.tell_of(history)
+            if history and self._devices.is_chief:
+                evaluations.remove_after(self._shared.evaluations, step)  # of states that were taken back
             inputs = make_inputs(self._experiment, self._prepared, history)
             loop = TrainingLoop(self._experiment, state, inputs, keeper, journal, stopping, self._devices, profiler)
             report.about = {"recipe": self._experiment.name, "step": state.step}

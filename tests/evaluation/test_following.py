@@ -10,7 +10,7 @@ from seqcfg.commands.evaluate import command as evaluate
 from seqcfg.commands.evaluate import line_of
 from seqcfg.evaluation.following import has_finished, is_same, new_checkpoints
 from seqcfg.metrics.score import Score
-from seqcfg.runs import evaluations, manifest
+from seqcfg.runs import evaluations, manifest, records
 from seqcfg.runs.directory import RunDirectory
 from tests.evaluation.small_run import make_run
 
@@ -39,6 +39,29 @@ def test_what_training_writes_while_one_waits_is_seen_in_order_and_once(tmp_path
     found = new_checkpoints(run, lambda info: info.step == 20, lambda: events.pop(0)(), said.append)
     assert [info.step for info in found] == [10, 30, 40]  # 20 was evaluated before; a stopped run may go on
     assert events == [] and len(said) == 1
+
+
+def test_checkpoints_of_a_run_that_went_back_are_new_ones(tmp_path):
+    run = RunDirectory(tmp_path / "run")
+    for step in (10, 20, 30):
+        add(run, step)
+
+    def go_back():
+        with records.Records(run.records) as curve:
+            curve.append(10, "event", rolled_back={"to": 10})
+        finish(run, "finished")
+
+    found = new_checkpoints(run, lambda info: False, go_back, lambda _: None)
+    assert [info.step for info in found] == [10, 20, 30, 20, 30]
+
+
+def test_evaluations_of_steps_taken_back_are_deleted(tmp_path):
+    for step in (10, 20):
+        summary = {"split": "test", "checkpoint": f"step-{step}", "step": step, "metrics": []}
+        (tmp_path / f"test-step-{step}").mkdir()
+        (tmp_path / f"test-step-{step}" / evaluations.METRICS).write_text(json.dumps(summary))
+    evaluations.remove_after(tmp_path, 10)
+    assert [one.step for one in evaluations.find(tmp_path)] == [10]
 
 
 def test_a_checkpoint_written_last_is_not_missed(tmp_path):
