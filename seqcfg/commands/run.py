@@ -58,12 +58,18 @@ def _sounds(source: str, about: dict[str, Any]) -> Iterator[Any]:
 def _opened(place: Path, threads: int) -> Any:
     """What answers a list of inputs with (text, score) each."""
     from seqcfg.errors import UserError
+    from seqcfg.export.origin import powers_of
     from seqcfg.export.probe import CLIENTS as PROGRAMS
 
     folder = place.parent if place.is_file() else place
     name = next((client for file, client in CLIENTS.items() if (folder / file).is_file()), None)
     if name is None:
         raise UserError(f"{folder} holds no model.tflite and no model.onnx", hint="name a folder such as RUN/exports/tflite-float32/1")
+    if powers := powers_of(folder):
+        can = "; ".join(f"it can {power} ({', '.join(names)})" for power, names in powers.items())
+        raise UserError(
+            f"{folder}: {can}, and no export of seqcfg does this", hint="take it from whom you trust, and run it by its own engine"
+        )
     client = ModuleType("client")
     try:
         SourceFileLoader("client", str(PROGRAMS / f"{name}.py")).exec_module(client)

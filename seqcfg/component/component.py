@@ -93,6 +93,10 @@ class Component:
         """Yields (field, message, hint) for every broken rule that spans several fields of this component."""
         yield from ()
 
+    def strays(self) -> Iterator[tuple[str, str, str]]:
+        """Yields (field, message, hint) for what a recipe may not name, because it is a stranger's word, and the user may by --set."""
+        yield from ()
+
     def obstacles(self, target: str, needs: str) -> Iterator[tuple[str, str, str]]:
         """Yields (field, message, hint) for what exporters of the type `target` cannot write of this; the field is "" for all of it.
 

@@ -32,7 +32,8 @@ NonNegativeFloat = Annotated[float, rules(minimum=0)]
 Probability = Annotated[float, rules("a probability; 0.1 is usual", minimum=0, maximum=1)]
 Fraction = Annotated[float, rules(exclusiveMinimum=0, exclusiveMaximum=1)]
 Name = Annotated[str, rules("letters, digits, dot, dash and underscore", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-DataPath = Annotated[str, rules("a path below the data root, such as multi30k/train.en.gz", minLength=1, maxLength=1024)]
+BELOW = r"^(?![/~]|[A-Za-z][A-Za-z0-9+.-]*:)(?!(?:[^/]*/)*\.\.(?:/|$))[^\\\x00]+$"  # neither absolute nor a scheme's, nor upwards
+DataPath = Annotated[str, rules("a path below the data root, such as multi30k/train.en.gz", minLength=1, maxLength=1024, pattern=BELOW)]
 Text = Annotated[str, rules(maxLength=65536)]
 
 Activation = Literal["none", "relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid", "softplus", "squared_relu"]

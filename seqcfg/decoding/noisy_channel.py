@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from seqcfg.component.component import Record, param
+from seqcfg.component.reach import leading_out
 from seqcfg.component.types import NonNegativeFloat, Text
 from seqcfg.decoding.member import Member
 from seqcfg.decoding.scoring import Scorer
@@ -18,6 +20,9 @@ class NoisyChannel(Record):
     language_model: Text | None = param(default=None, doc="Folder of a language model run over outputs; null leaves log p(y) out.")
     checkpoint: Text = param(default="best", doc="Which checkpoint of each: best, last, average:N or a step number.")
     weight: NonNegativeFloat = param(default=1.0, doc="Weight of what the other models say (dimensionless).")
+
+    def strays(self) -> Iterator[tuple[str, str, str]]:
+        yield from leading_out(self, "run", "language_model", "checkpoint")
 
 
 class ChannelRanker:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from seqcfg.component import catalog
 from seqcfg.component.component import Record, param
 from seqcfg.component.kinds import Search, Section
+from seqcfg.component.reach import leading_out
 from seqcfg.component.types import NonNegativeFloat, NonNegativeInt, PositiveInt, Text
 from seqcfg.decoding.beam import Beam
 from seqcfg.decoding.greedy import Greedy
@@ -50,6 +51,9 @@ class Ensemble(Record):
     checkpoint: Text = param(default="best", doc="Which checkpoint of each: best, last, average:N or a step number.")
     average: Average = param(default="probabilities", doc="Mean of the models' probabilities, or of their log-probabilities.")
 
+    def strays(self) -> Iterator[tuple[str, str, str]]:
+        yield from leading_out(self, "runs", "checkpoint")
+
 
 class Fusion(Record):
     """A language model that joins in (shallow fusion, arXiv:1503.03535); it must have the target tokenizer."""
@@ -57,6 +61,9 @@ class Fusion(Record):
     run: Text = param(doc="Folder of a run of a language_modeling task.")
     checkpoint: Text = param(default="best", doc="Which checkpoint: best, last, average:N or a step number.")
     weight: NonNegativeFloat = param(default=0.2, doc="Factor of its log-probabilities (dimensionless).")
+
+    def strays(self) -> Iterator[tuple[str, str, str]]:
+        yield from leading_out(self, "run", "checkpoint")
 
 
 class Decoding(Section, type="decoding"):

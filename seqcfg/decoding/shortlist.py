@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from seqcfg.component.component import Record, param
+from seqcfg.component.reach import leading_out
 from seqcfg.component.reserved_ids import NUM_RESERVED
 from seqcfg.component.types import NonNegativeInt, PositiveInt, Text
 from seqcfg.decoding.lexicon import NULL, Lexicon
@@ -25,6 +27,9 @@ class Shortlist(Record):
     lexicon: Text | None = param(default=None, doc="File that `seqcfg lexicon` wrote; null takes lexicon.npz in the run's folder.")
     frequent: NonNegativeInt = param(default=500, doc="How many of the most frequent target tokens every sentence has.")
     per_token: PositiveInt = param(default=100, doc="How many of the lexicon's target tokens each source token adds.")
+
+    def strays(self) -> Iterator[tuple[str, str, str]]:
+        yield from leading_out(self, "lexicon")
 
 
 class Shortlister:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from seqcfg.component.component import Record, param
+from seqcfg.component.reach import leading_out
 from seqcfg.component.reserved_ids import UNKNOWN
 from seqcfg.component.types import Text
 from seqcfg.decoding.alignment import Aligner
@@ -18,6 +20,9 @@ class UnknownWords(Record):
         default="source", doc="The word of the source, or the lexicon's best translation of its token where there is one."
     )
     lexicon: Text | None = param(default=None, doc="File that `seqcfg lexicon` wrote; null takes lexicon.npz in the run's folder.")
+
+    def strays(self) -> Iterator[tuple[str, str, str]]:
+        yield from leading_out(self, "lexicon")
 
 
 class Replacer:

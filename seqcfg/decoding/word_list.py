@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from seqcfg.component.component import Record, param
+from seqcfg.component.reach import leading_out
 from seqcfg.component.reserved_ids import END, NUM_RESERVED, START
 from seqcfg.component.types import Text
 from seqcfg.errors import UserError
@@ -20,6 +22,9 @@ class WordList(Record):
 
     words: list[Text] = param(factory=list, doc="Words, written as in the training text.")
     file: Text = param(default="", doc="File of one word per line, the first of the line, as in pronouncing dictionaries; empty for none.")
+
+    def strays(self) -> Iterator[tuple[str, str, str]]:
+        yield from leading_out(self, "file")
 
     def check(self):
         if not self.words and not self.file:

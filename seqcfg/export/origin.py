@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from seqcfg.checkpoints.contents import describe_file
 from seqcfg.errors import UserError
 from seqcfg.export.manifest import NAME, read_manifest
+from seqcfg.export.operators import operators_of
 from seqcfg.lazy import saved_model
 
-# Operations of TensorFlow that reach beyond the numbers they are given.
-READ = """ReadFile WholeFileReader WholeFileReaderV2 FixedLengthRecordReader TFRecordReader TextLineReader TextLineDataset TFRecordDataset
-FixedLengthRecordDataset MatchingFiles RestoreV2 RestoreSlice Restore ImmutableConst InitializeTableFromTextFile
-InitializeTableFromTextFileV2 SqlDataset CSVDataset LoadDataset"""
-WRITE = """WriteFile SaveV2 SaveSlices Save ShardedFilename MergeV2Checkpoints WriteSummary CreateSummaryFileWriter DebugIdentityV2 PrintV2
-Print SaveDataset SaveDatasetV2 DatasetToTFRecord DatasetToTFRecordV2"""
-CODE = "PyFunc PyFuncStateless EagerPyFunc XlaCallModule CustomCall"
-NETWORK = "RpcCall RemoteCall DataServiceDataset DataServiceDatasetV2 BigQueryReader ConfigureDistributedTPU"
+# Operations of TensorFlow that reach beyond the numbers they are given, as regular expressions of whole names.
+READ = r"""(Experimental)?(ReadFile|MatchingFiles(Dataset)?|(WholeFile|FixedLengthRecord|TFRecord|TextLine|LMDB)Reader(V2)?
+|(FixedLengthRecord|TFRecord|TextLine|LMDB|Sql|CSV)Dataset(V2)?|Restore(V2|Slice)?|ImmutableConst|InitializeTableFromTextFile(V2)?
+|Load(Dataset|AndRemapMatrix)|GenerateVocabRemapping|RecordInput|(List)?Snapshot\w+|ImportEvent)"""
+WRITE = r"""(Experimental)?(WriteFile|Save(V2|Slices)?|ShardedFilename|MergeV2Checkpoints|Write\w*Summary|CreateSummary(File|Db)Writer
+|Debug\w+|Print(V2)?|SaveDataset(V2)?|DatasetToTFRecord(V2)?|CacheDataset(V2)?|Snapshot\w*Dataset(V2)?|DistributedSave)"""
+CODE = r"(Eager)?PyFunc(Stateless)?|XlaCallModule|CustomCall|DatasetFromGraph"
+NETWORK = r"""RpcCall|RemoteCall|(Register|DataService)Dataset\w*|BigQueryReader|ConfigureDistributedTPU|Collective\w+|_?(Host)?(Send|Recv)
+|FileSystemSetConfiguration"""
 POWERS = {"read files": READ, "write files": WRITE, "run code of the process": CODE, "use the network": NETWORK}
 OWN = {"SaveV2", "RestoreV2", "ShardedFilename", "MergeV2Checkpoints"}  # in every SavedModel, to restore its own variables
 
 
 def check_files(folder: Path, trust: bool) -> None:
-    """Raises UserError for a folder that no manifest of ours describes to the byte, unless it is trusted; says what it could do."""
-    problem = damage(folder)
-    if not problem or trust:
+    """Raises UserError for a model that reaches files, code or the network, and for one that no manifest of ours describes to the byte.
+
+    Says what it could do. A manifest can be written by anybody, and none of our exports reaches anything. One that is trusted passes.
+    """
+    if trust:
         return
-    found = powers_of(folder)
+    problem, found = damage(folder), powers_of(folder)
+    if not problem and not found:
+        return
     can = "; ".join(f"it can {power} ({', '.join(names)})" for power, names in found.items()) or "no operation of it reaches files or code"
-    raise UserError(f"{folder}: {problem}, so its origin is unknown. {can}", hint="--trust-model runs it all the same")
+    why = f"{problem}, so its origin is unknown" if problem else "is as its manifest says, and no export of seqcfg does this"
+    raise UserError(f"{folder}: {why}. {can}", hint="--trust-model runs it all the same")
 
 
 def damage(folder: Path) -> str:
@@ -49,13 +57,29 @@ def damage(folder: Path) -> str:
 
 
 def powers_of(folder: Path) -> dict[str, list[str]]:
-    """{what it could do: operations} of a SavedModel, read without running anything; its own variables' files are left out."""
-    path = folder / "saved_model.pb"
-    if not path.is_file():
-        return {}
-    operations = operations_of(path.read_bytes())
-    found = {power: sorted(operations & set(names.split()) - OWN) for power, names in POWERS.items()}
+    """{what it could do: operations} of an exported model, read without running anything; its own variables' files are left out."""
+    if (folder / "saved_model.pb").is_file():
+        operations = operations_of((folder / "saved_model.pb").read_bytes()) - OWN
+    elif (folder / "model.tflite").is_file():
+        custom = operators_of((folder / "model.tflite").read_bytes()).custom
+        operations = {name.removeprefix("Flex") for name in custom}
+        if others := sorted(name for name in custom if not name.startswith("Flex")):
+            return {"run code of the process": others}
+    else:
+        return {"read files": outside} if (outside := weights_outside(folder)) else {}
+    found = {power: sorted(name for name in operations if re.fullmatch(names, name, re.VERBOSE)) for power, names in POWERS.items()}
     return {power: names for power, names in found.items() if names}
+
+
+def weights_outside(folder: Path) -> list[str]:
+    """Files beside the folder from which its ONNX models would read weights."""
+    import onnx
+
+    named = set()
+    for path in folder.glob("*.onnx"):
+        for tensor in onnx.load(path, load_external_data=False).graph.initializer:
+            named |= {entry.value for entry in tensor.external_data if entry.key == "location"}
+    return sorted(name for name in named if not (folder / name).resolve().is_relative_to(folder.resolve()))
 
 
 def operations_of(data: bytes) -> set[str]:

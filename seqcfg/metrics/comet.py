@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -47,6 +48,11 @@ class Comet(TextMetric, type="comet"):
     model: str = param(default="Unbabel/wmt22-comet-da", doc="Name of a model, or path of its .ckpt file.")
     batch_size: PositiveInt = param(default=8, doc="Lines that are judged together.", affects="nothing")
     gpus: NonNegativeInt = param(default=0, doc="GPUs that PyTorch uses; 0 computes on the processor.", affects="nothing")
+
+    def strays(self) -> Iterator[tuple[str, str, str]]:
+        if not self.model.startswith("Unbabel/"):  # a checkpoint of PyTorch may run code
+            hint = "name one as Unbabel/NAME; --set gives any other"
+            yield "model", f"{self.model[:80]!r} is a model that a recipe may not name, because opening it runs what it holds", hint
 
     def statistics(self, hypotheses: list[str], references: list[list[str]], sources: list[str] | None = None) -> Any:
         """Raises UserError when the package or the model is missing, or no sources are given."""

@@ -103,6 +103,14 @@ CODES = (
         "name it in `base:` of a recipe that has `data:`.",
     ),
     Code(
+        "E0404",
+        "a path that leads elsewhere",
+        "A recipe names runs and files below the working directory, or below the folder that $SEQCFG_RUNS names, links followed and none "
+        "hidden. It names no model that runs code when it is opened. What --set says is the user's word, and is free.",
+        "warm_start: {run: ../../home/other/runs/a}",
+        "move or copy what is meant, set $SEQCFG_RUNS, or give the path by --set.",
+    ),
+    Code(
         "E0501",
         "a width that does not fit",
         "The layer cannot take the width that the one before it passes on.",

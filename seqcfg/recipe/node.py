@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 Path = tuple[str | int, ...]
 
+OVERRIDE = "--set "  # what the places of values begin with that the command line gives
+
 
 class Place(NamedTuple):
     """A position in a text; line and column count from 1, and are 0 for values given on the command line."""

@@ -9,7 +9,7 @@ from typing import Any
 from seqcfg.component.catalog import closest
 from seqcfg.errors import Problem, RecipeError
 from seqcfg.recipe.compose import merge
-from seqcfg.recipe.node import Node, Path, Place, parse_path, text_path
+from seqcfg.recipe.node import OVERRIDE, Node, Path, Place, parse_path, text_path
 from seqcfg.recipe.read import read_text
 
 RANK = 1 << 30
@@ -18,7 +18,7 @@ RANK = 1 << 30
 def apply(tree: Node, overrides: Iterable[str]) -> Node:
     """The recipe with each override laid over it, in order; raises RecipeError."""
     for text in overrides:
-        place = Place(f"--set {text}")
+        place = Place(f"{OVERRIDE}{text}")
         path, value = _parse(text, place)
         tree = _remove(tree, path, (), place) if value is None else _set(tree, path, (), value)
     return tree

@@ -9,7 +9,7 @@ from seqcfg.component.component import Component
 from seqcfg.errors import Problem
 from seqcfg.plan.declaration import Declaration, Misfit, declare_root
 from seqcfg.recipe.build import Built
-from seqcfg.recipe.node import Node, Path, parse_path
+from seqcfg.recipe.node import OVERRIDE, Node, Path, parse_path
 from seqcfg.recipe.problem_list import ProblemList
 from seqcfg.recipe.structure import problem_at
 
@@ -22,6 +22,19 @@ def check_rules(tree: Node, built: Built) -> list[Problem]:
             found, node = tree.nearest((*path, *(parse_path(field) if field else ())))
             problems.append(problem_at(node, (*path, *parse_path(field)) if field else found, "E0401", message, hint))
     return [*problems, *_check_tokenizers(tree, built)]
+
+
+def check_reach(tree: Node, built: Built, sections: tuple[str, ...] = ()) -> list[Problem]:
+    """What a recipe names and may not (`Component.strays`), in these sections or in all; what --set says is the user's word."""
+    problems = ProblemList()
+    for path, component in built.written:
+        if sections and path[:1] not in [(section,) for section in sections]:
+            continue
+        for field, message, hint in component.strays():
+            found, node = tree.nearest((*path, *parse_path(field)))
+            if not node.place.file.startswith(OVERRIDE):
+                problems.append(problem_at(node, found, "E0404", message, hint))
+    return list(problems)
 
 
 def _check_tokenizers(tree: Node, built: Built) -> list[Problem]:

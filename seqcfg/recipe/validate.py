@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from pathlib import Path
 
 from seqcfg.component.fields import Slot, fields_of
 from seqcfg.errors import Problem, RecipeError
@@ -15,13 +16,15 @@ from seqcfg.recipe.compose import compose, named_in
 from seqcfg.recipe.node import Node
 from seqcfg.recipe.problem_list import in_line_order
 from seqcfg.recipe.requirements import check_requirements
-from seqcfg.recipe.rules import check_rules, check_widths
+from seqcfg.recipe.rules import check_reach, check_rules, check_widths
 from seqcfg.recipe.secrets import check_secrets
 from seqcfg.recipe.sections import COMPOSITION_KEYS, SECTIONS
 from seqcfg.recipe.structure import check_structure
 from seqcfg.recipe.variables import substitute
 from seqcfg.recipe.variants import check_variants
 from seqcfg.recipe.version import check_version, check_version_is_given
+
+RESOLVED = "resolved.yaml"  # what a run keeps of its recipe
 
 
 @dataclasses.dataclass
@@ -72,6 +75,8 @@ def check(tree: Node) -> Checked:
     _stop_at(check_structure(whole))
     built = build(whole)
     _stop_at(check_rules(whole, built))
+    if Path(tree.place.file).name != RESOLVED:  # there --set has left no trace: what is used of it is checked when the run is opened
+        _stop_at(check_reach(whole, built))
     declaration, problems = check_widths(whole, built)
     _stop_at(problems)
     assert declaration is not None

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from seqcfg.errors import UserError
+from seqcfg.recipe.validate import RESOLVED
 from seqcfg.recipe.write import to_yaml
 from seqcfg.runs.durable import PARTIAL, write_file
 from seqcfg.runs.lock import LOCK_FILE
 
 ELSEWHERE = "choose another place with --run"
-RECIPE, RESOLVED, MANIFEST, RECORDS = "recipe.yaml", "resolved.yaml", "manifest.textproto", "records.jsonl"
+RECIPE, MANIFEST, RECORDS = "recipe.yaml", "manifest.textproto", "records.jsonl"
 PROCESSES = "processes"
 
 

@@ -13,10 +13,11 @@ from seqcfg.checkpoints.average import average
 from seqcfg.checkpoints.contents import MANIFEST_FILE, DamagedCheckpoint
 from seqcfg.checkpoints.read import CheckpointInfo, find, latest_valid, load_arrays, read_contents
 from seqcfg.decoding.member import Origin
-from seqcfg.errors import UserError
+from seqcfg.errors import RecipeError, UserError
 from seqcfg.lazy import np
 from seqcfg.plan.declaration import RANGES
 from seqcfg.recipe.experiment import load
+from seqcfg.recipe.rules import check_reach
 from seqcfg.runs.directory import RunDirectory
 
 WEIGHTS, AVERAGE = "weights/", "average/"
@@ -58,6 +59,8 @@ def open_run(folder: str | Path, checkpoint: str = "best", overrides: Iterable[s
     """
     run = RunDirectory.open(folder)
     experiment: Any = load(str(run.resolved), overrides)
+    if problems := check_reach(experiment.tree, experiment.checked.built, ("decoding", "evaluation")):
+        raise RecipeError(problems)
     chosen, weights = _read(run.checkpoints, checkpoint, experiment.recipe.evaluation.best, warn)
     declared = {weight.path for weight in experiment.declaration.all_weights()}
     weights = {path: array for path, array in weights.items() if path in declared or not path.startswith(RANGES)}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from seqcfg.component.component import Record, param
+from seqcfg.component.reach import leading_out
 from seqcfg.component.types import Name, Text, rules
 from seqcfg.errors import UserError
 from seqcfg.lazy import np
@@ -32,6 +33,9 @@ class WarmStart(Record):
         doc="Patterns of weights with one row or column per id, and the tokenizer whose ids they are: they are matched by token, "
         "and tokens that are new keep their drawn values.",
     )
+
+    def strays(self) -> Iterator[tuple[str, str, str]]:
+        yield from leading_out(self, "run", "checkpoint")
 
     def check(self) -> Iterator[tuple[str, str, str]]:
         for here, there in self.weights.items():

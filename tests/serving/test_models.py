@@ -12,10 +12,13 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from seqcfg.checkpoints.contents import describe_file
 from seqcfg.commands.serve import command
 from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
 from seqcfg.export.artefact import Export
+from seqcfg.export.export_proto import ExportManifest
+from seqcfg.export.manifest import write_manifest
 from seqcfg.export.onnx import Onnx
 from seqcfg.export.origin import damage, powers_of
 from seqcfg.export.sample import Sample
@@ -104,6 +107,30 @@ def test_a_model_that_was_changed_behind_its_manifest_is_refused(exported, tmp_p
     (copy / "1" / "saved_model.pb").write_bytes(b"\xff\xff")
     with pytest.raises(UserError, match=r"saved_model\.pb is damaged"):
         open_model(str(copy), "best", (), False, print)
+
+
+def test_a_manifest_that_fits_does_not_make_a_model_trusted(tmp_path):
+    """Anybody can write one: what the model does decides."""
+    import tensorflow as tf
+
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def call(text):
+        tf.io.write_file(str(tmp_path / "canary"), "x")
+        return {"text": text, "scores": tf.zeros(tf.shape(text))}
+
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": call.get_concrete_function()})
+    manifest = ExportManifest(format=1, recipe_name="kind", exporter="saved_model")
+    for path in (tmp_path / "1").rglob("*"):
+        if path.is_file():
+            entry = manifest.files[path.relative_to(tmp_path).as_posix()]
+            entry.bytes, entry.sha256 = describe_file(path)
+    write_manifest(tmp_path, manifest)
+    assert damage(tmp_path / "1") == ""
+    with pytest.raises(UserError, match=r"as its manifest says, and no export of seqcfg does this\. it can write files \(WriteFile\)"):
+        open_model(str(tmp_path), "best", (), False, print)
+    assert not (tmp_path / "canary").exists()
 
 
 def test_our_exports_reach_no_files(exported):
