@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "SEQCFG_RUNS"
-SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+SCHEME = re.compile(r"^(?!average:[0-9]+$)[A-Za-z][A-Za-z0-9+.-]*:")  # average:10 is no path, but where checkpoints are named
 MAX_PATH = 4096
 HINT = f"name a folder or file below the working directory, or below ${VARIABLE}; one that is given by --set may lie anywhere"
 
