@@ -7,9 +7,11 @@ import pytest
 from click.testing import CliRunner
 
 from seqcfg.commands.validate import command as validate
+from seqcfg.decoding.decoder import Decoder
 from seqcfg.errors import UserError
 from seqcfg.export.artefact import Export
 from seqcfg.export.ctranslate2 import CTranslate2, sines
+from seqcfg.export.probe import CLIENTS
 from seqcfg.export.sample import Sample
 from seqcfg.export.tolerance import Tolerance
 from seqcfg.export.transformer_shape import transformer_of
@@ -18,6 +20,7 @@ from seqcfg.plan.declaration import Misfit
 from seqcfg.recipe.experiment import load
 from seqcfg.tasks.trained import open_run
 from tests.evaluation.small_run import RECIPE, make_run
+from tests.export import alone
 
 pytest.importorskip("ctranslate2")
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -126,3 +129,19 @@ def test_an_export_says_which_layer_is_in_the_way(tmp_path):
 def test_the_positions_are_those_of_the_layer():
     for layer in (SinusoidalPosition(), SinusoidalPosition(layout="interleaved", exponent="half")):
         np.testing.assert_allclose(sines(layer, 9, 6), layer.signal(np.arange(9), 6).numpy(), atol=1e-6)
+
+
+@pytest.mark.slow
+def test_a_model_runs_where_there_is_nothing_but_ctranslate2_and_sentencepiece(tmp_path):
+    run = make_run(tmp_path, "sentencepiece, vocab_size: 60", transformer())
+    trained = open_run(run, overrides=["decoding.search={type: greedy}"])
+    found = Export(trained, Sample(LINES))(CTranslate2(tolerance=Tolerance(score_difference=1e9)))
+    place = tmp_path / "alone"
+    place.mkdir()
+    folder = alone.environment(place, ["ctranslate2", "sentencepiece"])
+    assert not any((folder / name).exists() for name in ("seqcfg", "tensorflow", "click"))
+    lines = [line for line in LINES if line]
+    told = alone.run(folder, CLIENTS / "translator.py", found.folder, stdin="\n".join(lines) + "\n")
+    recipe = trained.experiment.recipe
+    decoded = Decoder(recipe.task, trained.declaration, trained.weights, trained.codecs, recipe.decoding).decode(lines)
+    assert [row.split("\t")[0] for row in told.split("\n")[:-1]] == [one.text for one in decoded]
