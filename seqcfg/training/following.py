@@ -24,6 +24,9 @@ class Follower(Keeper):
     def is_due(self, step: int) -> bool:
         return False
 
+    def save(self, step: int, variables: dict[str, Any], metadata: dict[str, Any]) -> None:
+        """The first process does it."""
+
     def save_last(self, step: int, variables: dict[str, Any], metadata: dict[str, Any]) -> list[Any]:
         self.newest = step
         return []

@@ -7,6 +7,7 @@ from seqcfg.checkpoints import commit
 from seqcfg.checkpoints.commit import CheckpointWriteError
 from seqcfg.checkpoints.read import find
 from seqcfg.training import keeping
+from seqcfg.training.following import Follower
 from seqcfg.training.keeping import Keeper
 from seqcfg.training.settings import Checkpointing
 
@@ -85,3 +86,11 @@ def test_the_last_state_is_tried_several_times_and_is_missing_in_the_end_where_t
     outcomes = one.save_last(7, {"state/step": tf.Variable(7)}, {})
     assert len(outcomes) == keeping.LAST_TRIES and one.newest is None
     assert clock[1:] == [1, 2, 4]  # seconds between the attempts
+
+
+def test_a_process_that_follows_writes_nothing_whatever_it_is_asked(tmp_path):
+    one = Follower(tmp_path, Checkpointing(), "bleu", True)
+    save(one, 10)
+    one.save_last(20, {"state/step": tf.Variable(20)}, {})
+    one.go_back([])
+    assert list(tmp_path.iterdir()) == []
