@@ -18,7 +18,7 @@ MODELS = {
     "prediction: {type: lstm, units: 6}}",
     "ctc_attention": f"model: {{type: ctc_attention, attention: {{type: encoder_decoder, {LSTM}, target_embedding: "
     "{type: embedding, dim: 6}, decoder: {type: attention_decoder, cell: {type: lstm, units: 6}, "
-    "attention: {type: location_sensitive_attention, hidden: 4}}}}",
+    "attention: {type: location_sensitive_attention, hidden: 4}}, output: {type: dense, units: 20}}}",
 }
 SEARCHES = {
     "text": [
@@ -28,7 +28,7 @@ SEARCHES = {
         "search: {type: contrastive}",
         "search: {type: beam, width: 4, num_groups: 2, coverage_penalty: 0.1, merge: best}, distinct_ngrams: 2",
         "search: {type: lingvo_beam}, length_floor: {ratio: 0.5}",
-        "search: {type: greedy}, unknown_words: {}",
+        "search: {type: greedy, allow_unknown: true}, unknown_words: {}",
         "search: {type: beam}, minimum_risk: {}",
     ],
     "ctc": ["search: {type: ctc_greedy}", "search: {type: ctc_beam, width: 3}", "search: {type: beam, width: 2}"],

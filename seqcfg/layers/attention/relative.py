@@ -17,6 +17,7 @@ from seqcfg.layers.dense import Dense
 from seqcfg.layers.dropout import factors_kept
 from seqcfg.layers.position.sinusoidal import SinusoidalPosition
 from seqcfg.layers.sequence import Sequence
+from seqcfg.layers.static_shape import with_static_shape
 from seqcfg.lazy import tf
 
 
@@ -82,7 +83,7 @@ class RelativeAttention(SequenceLayer, type="relative_attention"):
             mask = masks.both(mask, tf.pad(x.mask, [[0, 0], [before, 0]], constant_values=True)[:, tf.newaxis, tf.newaxis])
         y = self._read(w, queries, keys, values, masks.bias(mask, w.context.dtype))
         kept = {"keys": keys, "values": values}
-        moving = {name: tf.ensure_shape(part[:, :, tf.shape(part)[2] - before :], moving[name].shape) for name, part in kept.items()}
+        moving = {name: with_static_shape(part[:, :, tf.shape(part)[2] - before :], moving[name].shape) for name, part in kept.items()}
         return x.with_values(y), moving
 
     def _map(self, units: int) -> Dense:
