@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import ask, in_turns
+from benchmarks.threads import use_threads
 
 PEER = Path(__file__).resolve().parent / "torch_conformer.py"
 SIZES = {"width": 144, "hidden": 576, "heads": 4, "blocks": 4, "kernel_size": 31, "channels": 144}
@@ -70,9 +71,7 @@ def _ours(options: argparse.Namespace, order: dict[str, Any]) -> tuple[Callable[
     from seqcfg.recipe import shipped
     from seqcfg.recipe.experiment import load
 
-    if options.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     sizes = [f"vars.{'subsampling_channels' if name == 'channels' else name}={getattr(options, name)}" for name in SIZES]
     recipe = load(str(shipped.find("bases/conformer")), [*sizes, f"vars.dropout={options.dropout}"], allow_base=True).recipe
     declaration = declare(Sequential(layers=[recipe.task.model.encoder, Dense(units=order["classes"])]), order["features"])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import generated, picture
+from benchmarks.threads import use_threads
 
 RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "mt" / "demo_numbers_enfr.yaml"
 BASE = {"depth": 2, "width": 64, "vocabulary": 1000, "length": 32, "accumulation": 1, "positions": 1024}
@@ -33,13 +34,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Own CPU-microseconds of a training step per target token, as depth, width, vocabulary, length and others vary alone."""
-    from seqcfg.lazy import tf
-
-    if options.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     asked = {name: VARIED[name] for name in options.vary}
     trainings = {sizes: _training(dict(sizes)) for sizes in _all_sizes(asked)}
+    generated.warm_up(run for run, _ in trainings.values())
     windows: dict[Any, list[dict[str, float]]] = {sizes: [] for sizes in trainings}
     for _ in range(options.turns):
         for sizes, (run, _) in trainings.items():
@@ -60,7 +58,7 @@ def _with(name: str, value: int) -> tuple[tuple[str, int], ...]:
 
 
 def _training(sizes: dict[str, int]) -> tuple[Callable[[int], dict[str, float]], float]:
-    """(a function that trains, floating-point operations of a step), warmed up."""
+    """(a function that trains, floating-point operations of a step)."""
     from seqcfg.plan.walk import Batch
     from seqcfg.plan.work import flops
     from seqcfg.recipe.experiment import load
@@ -75,8 +73,6 @@ def _training(sizes: dict[str, int]) -> tuple[Callable[[int], dict[str, float]],
     experiment = load(str(RECIPE), [f"{path}={value}" for path, value in overrides.items()])
     batch = Batch(sizes["positions"] // sizes["length"], sizes["length"], sizes["length"])
     run = generated.training(experiment, generated.dataset(experiment, batch))
-    for _ in range(2):
-        run(1)
     return run, sizes["accumulation"] * flops(experiment.declaration, batch)
 
 

@@ -13,6 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.threads import use_threads
+
 HERE = Path(__file__).resolve().parent
 PEER = HERE / "ctranslate2_peer.py"
 UNTRAINED = {"opennmt_tf": HERE / "opennmt_tf_decoding_peer.py", "joeynmt": HERE / "joeynmt_peer.py"}
@@ -40,11 +42,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
-    from seqcfg.lazy import tf
-
-    if options.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     experiment, weights, codecs, lexicon = _model(options)
     lines = Path(options.input).read_text(encoding="utf-8").splitlines()[: options.lines]
     jobs = [tuple(int(number) for number in job.split(",")) for job in options.jobs]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 ENDLESS = 2**31 - 1  # more batches than anybody measures
@@ -52,8 +52,14 @@ def training(experiment: Any, batches: Any) -> Any:
         seen = step.run(iterator, tf.constant(count))
         return {name: float(value) for name, value in seen.items() if name != "each"} | {"steps": count}
 
-    run.traces = step.run.experimental_get_tracing_count  # type: ignore[attr-defined]
     return run
+
+
+def warm_up(runs: Iterable[Callable[[int], dict[str, float]]]) -> None:
+    """Two updates each, once all are built: building another one makes TensorFlow optimise the graphs before it anew."""
+    for run in runs:
+        for _ in range(2):
+            run(1)
 
 
 def window(run: Callable[[int], dict[str, float]], seconds: float) -> dict[str, float]:

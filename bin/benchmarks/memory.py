@@ -7,6 +7,7 @@ import dataclasses
 from typing import Any
 
 from benchmarks import generated
+from benchmarks.threads import use_threads
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -20,7 +21,6 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Largest resident memory of this process while it trains on made-up batches, and the plan's estimate for the same batch, in MiB."""
-    from seqcfg.lazy import tf
     from seqcfg.plan import memory
     from seqcfg.recipe.experiment import load
     from seqcfg.runs.machine import peak_bytes
@@ -28,9 +28,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     experiment = load(options.recipe, options.set)
     batch = _batch(options, experiment.recipe)
     planned = memory.of_recipe(experiment.recipe, experiment.declaration, batch)
-    if options.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     run = generated.training(experiment, generated.dataset(experiment, batch))
     peaks = []
     for _ in range(1 + options.steps):

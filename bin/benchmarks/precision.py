@@ -8,6 +8,7 @@ import statistics
 from typing import Any
 
 from benchmarks import generated
+from benchmarks.threads import use_threads
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -23,21 +24,17 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Target tokens per own CPU-second of a recipe's training step in each precision on made-up batches, and ratios to the first."""
-    from seqcfg.lazy import tf
     from seqcfg.plan.memory import batch_of
     from seqcfg.recipe.experiment import load
 
-    if options.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     runs: dict[str, Any] = {}
     for precision in options.precisions:
         experiment = load(options.recipe, [*options.set, f"training.precision={precision}"])
         rows = options.rows or experiment.recipe.data.batching.max_tokens // options.length
         batch = batch_of(experiment.recipe.task, rows, options.length)
         runs[precision] = generated.training(experiment, generated.dataset(experiment, batch))
-        for _ in range(2):
-            runs[precision](1)
+    generated.warm_up(runs.values())
     windows: dict[str, list[dict[str, float]]] = {precision: [] for precision in runs}
     for _ in range(options.turns):
         for precision, run in runs.items():

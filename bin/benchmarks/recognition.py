@@ -9,6 +9,8 @@ import statistics
 import time
 from typing import Any
 
+from benchmarks.threads import use_threads
+
 
 def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--run", required=True, help="folder of a run of speech recognition")
@@ -24,12 +26,9 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Seconds of decoding per second of sound, by batch size, and per chunk of a stream where the model can do that."""
-    from seqcfg.lazy import tf
     from seqcfg.tasks.trained import open_run
 
-    if options.threads:
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     trained = open_run(options.run, options.checkpoint, options.set)
     recipe = trained.experiment.recipe
     sounds = _sounds(options, recipe.task, recipe.decoding)

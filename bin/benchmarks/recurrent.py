@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import ask, in_turns
+from benchmarks.threads import use_threads
 
 PEER = Path(__file__).resolve().parent / "recurrent_peer.py"
 SIZES = ("batch", "frames", "features", "units", "layers")
@@ -33,11 +34,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Frames per own CPU-second of training a stack of LSTMs, beside Keras' LSTM and PyTorch's nn.LSTM on the same shapes."""
-    if options.threads:
-        from seqcfg.lazy import tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     return {"norm": options.norm, "rows": [_row(options, shape) for shape in options.shapes]}
 
 

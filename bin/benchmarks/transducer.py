@@ -15,6 +15,7 @@ from typing import Any
 
 from benchmarks import recognition
 from benchmarks.peers import ask, in_turns
+from benchmarks.threads import use_threads
 
 PEER = Path(__file__).resolve().parent / "torch_transducer.py"
 SIZES = ("batch", "frames", "labels", "features", "width", "vocabulary")
@@ -39,11 +40,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Frames per own CPU-second and memory of a transducer's training step, beside torchaudio's loss; and a run's searches."""
-    if options.threads:
-        from seqcfg.lazy import tf
-
-        tf.config.threading.set_intra_op_parallelism_threads(options.threads)
-        tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    use_threads(options.threads)
     if len(options.shapes) > 1:  # a peak of memory is one process's
         result: dict[str, Any] = {"rows": [_alone(options, shape) for shape in options.shapes]}
     else:
@@ -95,7 +92,9 @@ def _ours(options: argparse.Namespace, order: dict[str, Any]) -> tuple[Callable[
     from seqcfg.losses.transducer import TransducerLoss
     from seqcfg.models.transducer import Transducer
     from seqcfg.plan.declaration import declare
+    from seqcfg.plan.memory import MIB
     from seqcfg.plan.table import total
+    from seqcfg.runs.machine import peak_bytes, resident_bytes
 
     width, rows = order["width"], order["batch"]
     parts: Any = {"encoder": LSTM(units=width), "embedding": Embedding(dim=width), "prediction": LSTM(units=width), "joint_width": width}
@@ -115,19 +114,13 @@ def _ours(options: argparse.Namespace, order: dict[str, Any]) -> tuple[Callable[
         for path, gradient in tape.gradient(loss, values).items():
             values[path].assign_sub(1e-3 * tf.convert_to_tensor(gradient))
 
-    before = _mib("VmRSS:")
+    before = resident_bytes()
 
     def run(seconds: float) -> dict[str, float]:
         start, cpu, updates = time.monotonic(), time.process_time(), 0
         while time.monotonic() - start < seconds or not updates:
             update(x, ids)
             updates += 1
-        return {"updates": updates, "cpu_seconds": time.process_time() - cpu, "mib": _mib("VmHWM:") - before}
+        return {"updates": updates, "cpu_seconds": time.process_time() - cpu, "mib": (peak_bytes() - before) / MIB}
 
     return run, total(declaration)
-
-
-def _mib(what: str) -> float:
-    """Memory of this process as Linux tells it, now or at its most; getrusage would begin with its parent's."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(what)) / 1024
