@@ -15,7 +15,7 @@ from seqcfg.recipe.experiment import load
 from seqcfg.runs.directory import RunDirectory
 
 RATE = 4000
-RECIPE = """
+TONES = """
 recipe_version: 1
 name: small_sounds
 data:
@@ -25,6 +25,10 @@ data:
   batching: {max_tokens: 400, num_buckets: 2, max_length: 200}
 tokenizers:
   letters: {type: character, vocab_size: 20, fields: [text]}
+"""
+RECIPE = (
+    TONES
+    + """
 task:
   type: recognition
   tokenizer: letters
@@ -35,22 +39,17 @@ training: {steps: 2, validation: {split: test, decode: true}}
 evaluation: {metrics: [{type: wer}, {type: cer}], best: {metric: wer}}
 decoding: {search: {type: ctc_greedy}, max_length: 60, max_source_length: 100, batch_size: 4, xla: never}
 """
-LETTERS = """
-recipe_version: 1
-name: small_letters
-data:
-  splits:
-    train: {type: keypad_tones, part: train, num_examples: 20, longest: 3, sample_rate_hz: 4000}
-    test: {type: keypad_tones, part: test, num_examples: 5, longest: 3, sample_rate_hz: 4000}
-  batching: {max_tokens: 400, num_buckets: 2, max_length: 200}
-tokenizers:
-  letters: {type: character, vocab_size: 20, fields: [text]}
+)
+LETTERS = (
+    TONES
+    + """
 task:
   type: language_modeling
   tokenizer: letters
   model: {type: language_model, embedding: {type: embedding, dim: 6}, decoder: {type: lstm, units: 6}}
 training: {steps: 2, validation: {split: test}}
 """
+)
 
 
 def make_run(folder: Path, text: str = RECIPE) -> Path:
