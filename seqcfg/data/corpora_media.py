@@ -126,7 +126,7 @@ MEDIA_CORPORA = {
         ),
     ),
     "brown": Corpus(
-        "sentences of American English of 1961, 1 million words, in TEI (Francis and Kucera 1979; 9 MB to fetch)",
+        "sentences of American English of 1961, 1 million words, in TEI (Francis and Kucera 1979)",
         "for research and education, not commercial",
         (
             Item(

@@ -107,7 +107,7 @@ CODES = (
         "a path that leads elsewhere",
         "A recipe names runs and files below the working directory, or below the folder that $SEQCFG_RUNS names, links followed and none "
         "hidden. It names no model that runs code when it is opened. What --set says is the user's word, and is free.",
-        "warm_start: {run: ../../home/other/runs/a}",
+        "warm_start: {run: ../../elsewhere/runs/a}",
         "move or copy what is meant, set $SEQCFG_RUNS, or give the path by --set.",
     ),
     Code(
