@@ -202,6 +202,12 @@ class Optimizer(Component, kind="optimizer"):
 class Source(Component, kind="source"):
     """`examples(root) -> Iterator[Example]` in a fixed order; `paths()` names the files that are read."""
 
+    if TYPE_CHECKING:
+
+        def paths(self) -> list[str]: ...
+
+        def examples(self, root: Any) -> Iterator[Any]: ...
+
     def field_names(self) -> tuple[str, ...] | None:
         """The fields that every whole example has, or None where only reading tells."""
         return None

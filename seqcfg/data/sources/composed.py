@@ -18,7 +18,7 @@ class Concatenation(Source, type="concatenation"):
 
     def paths(self) -> list[str]:
         """The files of all sources."""
-        return [path for source in self.sources for path in source.paths()]  # type: ignore[attr-defined]
+        return [path for source in self.sources for path in source.paths()]
 
     def listed_paths(self, root: DataRoot) -> list[str]:
         """The files that those of the sources name."""
@@ -33,7 +33,7 @@ class Concatenation(Source, type="concatenation"):
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """Each example once."""
         for source in self.sources:
-            yield from source.examples(root)  # type: ignore[attr-defined]
+            yield from source.examples(root)
 
 
 class Tagged(Source, type="tagged"):
@@ -53,7 +53,7 @@ class Tagged(Source, type="tagged"):
 
     def paths(self) -> list[str]:
         """The files of the source."""
-        return self.source.paths()  # type: ignore[attr-defined]
+        return self.source.paths()
 
     def listed_paths(self, root: DataRoot) -> list[str]:
         """The files that those of the source name."""
@@ -65,7 +65,7 @@ class Tagged(Source, type="tagged"):
 
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """Each example with its tags; an empty text stays empty, so that it is found and skipped."""
-        for example in self.source.examples(root):  # type: ignore[attr-defined]
+        for example in self.source.examples(root):
             for name, tag in self.prefixes.items():
                 if example.fields.get(name):
                     example.fields[name] = f"{tag} {example.fields[name]}"

@@ -43,7 +43,7 @@ class JoinedAudio(Source, type="joined_audio"):
 
     def paths(self) -> list[str]:
         """The files of the source."""
-        return self.source.paths()  # type: ignore[attr-defined]
+        return self.source.paths()
 
     def listed_paths(self, root: DataRoot) -> list[str]:
         """The files that those of the source name."""
@@ -56,7 +56,7 @@ class JoinedAudio(Source, type="joined_audio"):
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One example per number, after those of the source that have a problem."""
         parts: list[dict[str, Any]] = []
-        for one in self.source.examples(root):  # type: ignore[attr-defined]
+        for one in self.source.examples(root):
             if one.problem:
                 yield one
             else:

@@ -31,7 +31,7 @@ class Unpunctuated(Source, type="unpunctuated"):
 
     def paths(self) -> list[str]:
         """The files of the source."""
-        return self.source.paths()  # type: ignore[attr-defined]
+        return self.source.paths()
 
     def listed_paths(self, root: DataRoot) -> list[str]:
         """The files that those of the source name."""
@@ -43,7 +43,7 @@ class Unpunctuated(Source, type="unpunctuated"):
 
     def examples(self, root: DataRoot) -> Iterator[Example]:
         """One pair per text; what is wrong with a text is wrong with its pair."""
-        for example in self.source.examples(root):  # type: ignore[attr-defined]
+        for example in self.source.examples(root):
             if not example.problem:
                 text = example.fields[self.field]
                 example = example._replace(fields={"source": without_punctuation(text), "target": text})
